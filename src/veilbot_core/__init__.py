@@ -1,0 +1,1 @@
+"""The product: standard library only; knows no framework, no wire, no clock."""

@@ -1,0 +1,64 @@
+"""Money: whole minor units and a currency, never a float."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from decimal import Decimal, InvalidOperation
+
+from veilbot_core.domain.errors import InvalidInput
+
+_CODE = re.compile(r"[A-Z]{3}")
+_MAX = 10**15
+# ISO 4217 minor units where they are not two; XTR is Telegram Stars, which have none.
+_EXPONENTS: Mapping[str, int] = dict.fromkeys(
+    (
+        *("BIF", "CLP", "DJF", "GNF", "JPY", "KMF", "KRW", "MGA", "PYG", "RWF", "UGX", "VND", "VUV"),
+        *("XAF", "XOF", "XPF", "XTR"),
+    ),
+    0,
+) | dict.fromkeys(("BHD", "IQD", "JOD", "KWD", "LYD", "OMR", "TND"), 3)
+
+
+def exponent(currency: str) -> int:
+    """Return how many decimal digits the minor unit of ``currency`` has (ISO 4217)."""
+    return _EXPONENTS.get(currency, 2)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Money:
+    """An amount in minor units (cents, kopecks) of an ISO 4217 currency."""
+
+    amount: int
+    currency: str
+
+    def __post_init__(self) -> None:
+        """Refuse what is no amount of money."""
+        if not isinstance(self.amount, int) or isinstance(self.amount, bool) or abs(self.amount) > _MAX:
+            raise InvalidInput("an amount is a whole number of minor units", field="amount")
+        if not isinstance(self.currency, str) or not _CODE.fullmatch(self.currency):
+            raise InvalidInput("a currency is three capital letters", field="currency")
+
+    @classmethod
+    def parse(cls, text: str, currency: str) -> "Money":
+        """Read major units as people write them (``"4.99"``).
+
+        Raises:
+            InvalidInput: not a number, or more digits than the currency has.
+        """
+        try:
+            scaled = Decimal(text.strip()).scaleb(exponent(currency))
+        except InvalidOperation:
+            raise InvalidInput(f"{text!r} is not an amount", field="amount") from None
+        if not scaled.is_finite() or scaled != scaled.to_integral_value():
+            raise InvalidInput(f"{currency} has {exponent(currency)} decimal digits", field="amount")
+        return cls(amount=int(scaled), currency=currency)
+
+    @property
+    def major(self) -> str:
+        """The amount in major units, with as many digits as the currency has: ``"4.99"``."""
+        digits = exponent(self.currency)
+        return f"{Decimal(self.amount).scaleb(-digits):.{digits}f}"
+
+    def __str__(self) -> str:
+        """Read as ``4.99 USD``."""
+        return f"{self.major} {self.currency}"

@@ -1,0 +1,87 @@
+"""Payment: a movement of money, and what a provider tells us about one."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from veilbot_core.domain.ids import OrderId, PaymentId, UserId
+from veilbot_core.domain.money import Money
+
+
+class Provider(StrEnum):
+    """Payment providers; a new one is a member here, an adapter and a line in the container."""
+
+    STRIPE = "stripe"
+
+
+class PaymentKind(StrEnum):
+    """Which way the money moved."""
+
+    CHARGE = "charge"
+    REFUND = "refund"
+    DISPUTE = "dispute"
+
+
+class PaymentStatus(StrEnum):
+    """What we made of it."""
+
+    ACCEPTED = "accepted"
+    HELD = "held"
+    """It fits no order; nothing was granted for it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Payment:
+    """One movement of money; never changed, unique by (provider, kind, external id)."""
+
+    id: PaymentId
+    provider: Provider
+    kind: PaymentKind
+    external_id: str
+    """The provider's id of the movement: a charge, a refund, a dispute."""
+    money: Money
+    status: PaymentStatus
+    order_id: OrderId | None
+    user_id: UserId | None
+    note: str = ""
+    at: datetime
+
+
+class Happening(StrEnum):
+    """What a provider's event says, in our words."""
+
+    CHARGED = "charged"
+    FAILED = "failed"
+    EXPIRED = "expired"
+    REFUNDED = "refunded"
+    DISPUTED = "disputed"
+    DISPUTE_WON = "dispute_won"
+    DISPUTE_LOST = "dispute_lost"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PaymentEvent:
+    """One authentic statement of a provider; it proves that something happened, not that it fits an order."""
+
+    provider: Provider
+    event_id: str
+    happening: Happening
+    order_id: OrderId | None
+    external_id: str
+    """The movement's id; for a failure or expiry, the checkout's."""
+    charge_id: str | None = None
+    """The charge that a refund or dispute belongs to."""
+    money: Money | None
+    at: datetime
+    """The provider's time of the event, UTC."""
+
+
+class Receipt(StrEnum):
+    """What became of an event; the provider hears 2xx for each of them."""
+
+    ACCEPTED = "accepted"
+    DUPLICATE = "duplicate"
+    IGNORED = "ignored"
+    """Authentic, but of no concern to us."""
+    HELD = "held"
+    """Recorded; a person decides."""

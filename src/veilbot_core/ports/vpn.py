@@ -1,0 +1,104 @@
+"""VPN: what a server can be asked to do."""
+
+from abc import abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Protocol, runtime_checkable
+
+from veilbot_core.domain.ids import KeyId, ServerId
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Endpoint:
+    """How to reach one server, with its secrets; never logged."""
+
+    server_id: ServerId
+    settings: Mapping[str, str]
+
+    def __repr__(self) -> str:
+        """Show which server, not how to get in."""
+        return f"Endpoint({self.server_id})"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeySpec:
+    """The key as it should be on the server."""
+
+    id: KeyId
+    name: str
+    limit: int | None
+    """Bytes of traffic, or None."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RemoteKey:
+    """A key as the server has it."""
+
+    id: str
+    """Its name on the server; of the keys we made, the KeyId as text."""
+    limit: int | None
+
+
+class Metering(StrEnum):
+    """How a server counts traffic."""
+
+    COUNTER = "counter"
+    """Since its start; a fall means a restart."""
+    WINDOW = "window"
+    """An estimate over a sliding window that also falls by itself."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Usage:
+    """Traffic readings; a key that is missing was not measured, which is not zero."""
+
+    metering: Metering
+    bytes_by_key: Mapping[str, int]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServerInfo:
+    """What a healthy server says about itself."""
+
+    name: str
+    version: str
+
+
+@runtime_checkable
+class VpnProtocol(Protocol):
+    """One protocol's servers; every call is idempotent by key id.
+
+    Raises (all methods):
+        Unavailable: the server did not do it.
+        Rejected: the server refuses, or is not the one that was pinned.
+        Unknown: it may have done it.
+    """
+
+    @abstractmethod
+    def settings(self, given: Mapping[str, str]) -> Mapping[str, str]:
+        """Check what an operator gave to reach a server; return what to keep.
+
+        Raises:
+            InvalidInput: naming the field.
+        """
+
+    @abstractmethod
+    async def issue(self, endpoint: Endpoint, key: KeySpec) -> str:
+        """Make the key be there as specified; return its access URL (a secret)."""
+
+    @abstractmethod
+    async def revoke(self, endpoint: Endpoint, key_id: KeyId) -> None:
+        """Make the key be gone. Open connections may live on for minutes."""
+
+    @abstractmethod
+    async def list(self, endpoint: Endpoint) -> Mapping[str, RemoteKey]:
+        """Return all keys on the server by their remote id, ours and others."""
+
+    @abstractmethod
+    async def usage(self, endpoint: Endpoint) -> Usage:
+        """Return traffic by remote id."""
+
+    @abstractmethod
+    async def probe(self, endpoint: Endpoint) -> ServerInfo:
+        """Ask for a sign of life, quickly."""

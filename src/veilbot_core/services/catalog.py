@@ -1,0 +1,56 @@
+"""Catalog: what is for sale, and where."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from veilbot_core.domain.ids import TariffId
+from veilbot_core.domain.server import serves
+from veilbot_core.domain.tariff import Tariff, Terms
+from veilbot_core.ports.clock import Clock
+from veilbot_core.ports.ids import Ids
+from veilbot_core.ports.storage import Storage, UnitOfWork
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Catalog:
+    """Tariffs and the countries in which they can be had."""
+
+    storage: Storage
+    clock: Clock
+    ids: Ids
+
+    async def on_sale(self, currency: str) -> Sequence[Tariff]:
+        """Return what a customer can buy in ``currency``, cheapest first."""
+        tariffs = await self.storage.read(lambda uow: uow.tariffs.all())
+        return sorted((t for t in tariffs if t.for_sale and currency in t.prices), key=lambda t: t.prices[currency])
+
+    async def all(self) -> Sequence[Tariff]:
+        """Return every tariff, archived ones too."""
+        return await self.storage.read(lambda uow: uow.tariffs.all())
+
+    async def get(self, tariff_id: TariffId) -> Tariff:
+        """Return a tariff. Raises NotFound."""
+        return await self.storage.read(lambda uow: uow.tariffs.get(tariff_id))
+
+    async def add(self, terms: Terms, prices: Mapping[str, int], *, trial: bool = False) -> Tariff:
+        """Put something on sale; ``prices`` are minor units by currency."""
+        tariff = Tariff(
+            id=TariffId(self.ids.new()), terms=terms, prices=dict(prices), trial=trial, created_at=self.clock.now()
+        )
+        await self.storage.write(lambda uow: uow.tariffs.add(tariff))
+        return tariff
+
+    async def archive(self, tariff_id: TariffId) -> Tariff:
+        """Take a tariff off sale; what was sold stays as it was."""
+
+        def work(uow: UnitOfWork) -> Tariff:
+            tariff = uow.tariffs.get(tariff_id).archive(self.clock.now())
+            uow.tariffs.save(tariff)
+            return tariff
+
+        return await self.storage.write(work)
+
+    async def countries(self, terms: Terms, *, vip: bool) -> Sequence[str]:
+        """Return the countries where a new key under ``terms`` has a place now, in alphabetical order."""
+        servers = await self.storage.read(lambda uow: uow.servers.all())
+        return sorted({s.country for s in servers if s.open and serves(s, terms, country=None, vip=vip)})

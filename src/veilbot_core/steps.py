@@ -1,0 +1,99 @@
+"""Steps inside a unit of work that more than one service takes."""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+from veilbot_core.domain.errors import NoCapacity
+from veilbot_core.domain.events import Event, EventType
+from veilbot_core.domain.ids import EventId, OrderId
+from veilbot_core.domain.jobs import Job, JobKind
+from veilbot_core.domain.key import ABSENT, Key, KeyState
+from veilbot_core.domain.order import Order, OrderStatus
+from veilbot_core.domain.server import rank, serves
+from veilbot_core.domain.subscription import Subscription, fold
+from veilbot_core.domain.tariff import Protocol
+from veilbot_core.ports.ids import Ids
+from veilbot_core.ports.storage import UnitOfWork
+
+
+def about(
+    ids: Ids, kind: EventType, thing: Order | Subscription | Key, at: datetime, **data: str | int | None
+) -> Event:
+    """Make the fact that ``kind`` happened to a customer's thing."""
+    return Event(id=EventId(ids.new()), type=kind, subject=thing.id, user_id=thing.user_id, at=at, data=data)
+
+
+def want(uow: UnitOfWork, keys: Sequence[Key], state: KeyState, now: datetime) -> list[Key]:
+    """Set the wanted state of keys and ask for the work that makes it true."""
+    changed = [key.want(state, now) for key in keys]
+    uow.keys.save(*changed)
+    uow.jobs.ask(*(Job.ask(JobKind.APPLY_KEY, key.id, now) for key in changed if not key.settled))
+    return changed
+
+
+def refold(uow: UnitOfWork, subscription: Subscription, now: datetime, grace: timedelta) -> Subscription:
+    """Recompute a subscription's end from its grants and save it; take its keys away if it is worth nothing now."""
+    end = fold(uow.subscriptions.grants(subscription.id)) or now
+    folded = subscription.until(end, now, grace)
+    uow.subscriptions.save(folded)
+    if not folded.wants_keys(now, grace):
+        want(uow, [k for k in uow.keys.of_subscriptions([folded.id]) if k.desired.present], ABSENT, now)
+    return folded
+
+
+def reserve(
+    uow: UnitOfWork, subscription: Subscription, now: datetime, *, order_id: OrderId | None = None
+) -> Sequence[Key]:
+    """See that the subscription has one wanted key per protocol, each with a place on a server.
+
+    Returns: those keys; the ones that are not settled have been asked for.
+
+    Raises:
+        NoCapacity: nothing suitable is free; the unit of work must roll back.
+    """
+    vip = uow.users.get(subscription.user_id).vip
+    state = KeyState(present=True, limit=None if vip else subscription.terms.traffic_limit)
+    known = uow.keys.of_subscriptions([subscription.id])
+    keys = [_placed(uow, subscription, known, protocol, now, vip=vip) for protocol in subscription.terms.protocols]
+    if order_id is not None:
+        keys = [key.await_for(order_id) for key in keys]
+    return want(uow, keys, state, now)
+
+
+def _placed(
+    uow: UnitOfWork, subscription: Subscription, known: Sequence[Key], protocol: Protocol, now: datetime, *, vip: bool
+) -> Key:
+    mine = sorted((k for k in known if k.protocol is protocol), key=lambda k: (not k.desired.present, not k.placed))
+    for key in mine:
+        if key.placed:
+            return key
+        if uow.servers.take_place(key.server_id):
+            return key.place(held=True)
+    terms, country = subscription.terms, subscription.country
+    fitting = [s for s in uow.servers.all() if s.protocol is protocol and serves(s, terms, country=country, vip=vip)]
+    for server in rank(fitting):
+        if uow.servers.take_place(server.id):
+            key = Key(
+                id=Key.identify(subscription.id, server.id),
+                subscription_id=subscription.id,
+                user_id=subscription.user_id,
+                server_id=server.id,
+                protocol=protocol,
+                name=server.name,
+                desired=ABSENT,
+                placed=True,
+                created_at=now,
+                changed_at=now,
+            )
+            uow.keys.add(key)
+            return key
+    raise NoCapacity
+
+
+def complete(uow: UnitOfWork, ids: Ids, order: Order, keys: Sequence[Key], now: datetime) -> Order:
+    """Call a paid order fulfilled if every key that it pays for works, and save it."""
+    if order.status is OrderStatus.PAID and all(key.settled for key in keys if key.desired.present):
+        order = order.fulfil(now)
+        uow.publish(about(ids, EventType.ORDER_FULFILLED, order, now))
+    uow.orders.save(order)
+    return order
