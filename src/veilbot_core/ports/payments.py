@@ -50,8 +50,8 @@ class PaymentGateway(Protocol):
         """
 
     @abstractmethod
-    async def refund(self, order: Order, charge_id: str, money: Money) -> PaymentEvent:
-        """Send money back, once per order and amount.
+    async def refund(self, order: Order, charge_id: str, money: Money, *, attempt: str) -> PaymentEvent:
+        """Send money back, once per (charge, amount, ``attempt``); another refund has another ``attempt``.
 
         Returns: the refund as an event, to be recorded like a webhook.
 

@@ -131,6 +131,10 @@ class Orders(Protocol):
         """Return the order for a change. Raises NotFound."""
 
     @abstractmethod
+    def find(self, order_id: OrderId) -> Order | None:
+        """Return the order for a change, or None."""
+
+    @abstractmethod
     def add(self, order: Order) -> None:
         """Insert. Raises AlreadyExists."""
 
@@ -266,6 +270,10 @@ class Keys(Protocol):
     @abstractmethod
     def lock(self, key_id: KeyId) -> Key:
         """Return the key for a change. Raises NotFound."""
+
+    @abstractmethod
+    def lock_all(self, key_ids: Iterable[KeyId]) -> Sequence[Key]:
+        """Return the keys that exist for a change, by id ascending, in one statement."""
 
     @abstractmethod
     def add(self, key: Key) -> None:

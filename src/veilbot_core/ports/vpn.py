@@ -1,5 +1,6 @@
 """VPN: what a server can be asked to do."""
 
+import json
 from abc import abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -7,6 +8,8 @@ from enum import StrEnum
 from typing import Protocol, runtime_checkable
 
 from veilbot_core.domain.ids import KeyId, ServerId
+from veilbot_core.domain.server import Server
+from veilbot_core.ports.secrets import Secrets
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -15,6 +18,11 @@ class Endpoint:
 
     server_id: ServerId
     settings: Mapping[str, str]
+
+    @classmethod
+    def of(cls, server: Server, secrets: Secrets) -> "Endpoint":
+        """Open the sealed endpoint of a server. Raises Rejected when the key to it is not known here."""
+        return cls(server_id=server.id, settings=json.loads(secrets.open(server.endpoint, server.id)))
 
     def __repr__(self) -> str:
         """Show which server, not how to get in."""

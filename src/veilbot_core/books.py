@@ -1,0 +1,198 @@
+"""Books: how a provider's statement becomes payments, orders and facts, inside one unit of work."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from veilbot_core.domain.events import Event, EventType
+from veilbot_core.domain.ids import EventId, PaymentId, SubscriptionId
+from veilbot_core.domain.key import ABSENT
+from veilbot_core.domain.money import Money
+from veilbot_core.domain.order import Order, OrderStatus
+from veilbot_core.domain.payment import Happening, Payment, PaymentEvent, PaymentKind, PaymentStatus, Receipt
+from veilbot_core.domain.policy import Policy
+from veilbot_core.domain.subscription import GrantSource
+from veilbot_core.ports.ids import Ids
+from veilbot_core.ports.storage import UnitOfWork
+from veilbot_core.steps import about, refold, reserve, want
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Books:
+    """Books events; amount and currency are compared with the order, nothing else decides what is granted."""
+
+    ids: Ids
+    policy: Policy
+
+    def enter(self, uow: UnitOfWork, event: PaymentEvent, now: datetime) -> Receipt:
+        """Book one authentic event, in this transaction; the same event again changes nothing."""
+        if not uow.payments.first_sight(event.provider, event.event_id, now):
+            return Receipt.DUPLICATE
+        match event.happening:
+            case Happening.CHARGED:
+                return self._charged(uow, event, now)
+            case Happening.REFUNDED:
+                return self._refunded(uow, event, now)
+            case Happening.DISPUTED | Happening.DISPUTE_WON | Happening.DISPUTE_LOST:
+                return self._disputed(uow, event, now)
+            case Happening.FAILED | Happening.EXPIRED:
+                return self._not_paid(uow, event, now)
+
+    def _charged(self, uow: UnitOfWork, event: PaymentEvent, now: datetime) -> Receipt:
+        order = self._order_of(uow, event)
+        trouble = _mismatch(order, event)
+        status = PaymentStatus.HELD if trouble else PaymentStatus.ACCEPTED
+        payment = self._record(uow, event, PaymentKind.CHARGE, order, status, trouble)
+        if payment is None:
+            return Receipt.DUPLICATE
+        if order is None or trouble:
+            self._hold(uow, payment, order, trouble, now)
+            return Receipt.HELD
+        paid = order.pay(now)
+        uow.orders.save(paid)
+        uow.publish(
+            self._fact(EventType.PAYMENT_SUCCEEDED, payment, now), about(self.ids, EventType.ORDER_PAID, paid, now)
+        )
+        return Receipt.ACCEPTED
+
+    def _hold(self, uow: UnitOfWork, payment: Payment, order: Order | None, trouble: str, now: datetime) -> None:
+        uow.publish(self._fact(EventType.PAYMENT_HELD, payment, now, reason=trouble))
+        if order is not None and order.payable:
+            held = order.hold(trouble)
+            uow.orders.save(held)
+            uow.publish(about(self.ids, EventType.ORDER_HELD, held, now, reason=trouble))
+
+    def _refunded(self, uow: UnitOfWork, event: PaymentEvent, now: datetime) -> Receipt:
+        order = self._order_of(uow, event)
+        status = PaymentStatus.ACCEPTED if order else PaymentStatus.HELD
+        payment = self._record(uow, event, PaymentKind.REFUND, order, status, "" if order else "no such charge")
+        if payment is None:
+            return Receipt.DUPLICATE
+        if order is None:
+            uow.publish(self._fact(EventType.PAYMENT_HELD, payment, now, reason="no such charge"))
+            return Receipt.HELD
+        uow.publish(self._fact(EventType.PAYMENT_REFUNDED, payment, now))
+        beyond, paid = _beyond(uow.payments.of_order(order.id))
+        self._shrink(uow, order, beyond, paid, now)
+        if beyond >= paid and order.status in {OrderStatus.PAID, OrderStatus.FULFILLED, OrderStatus.HELD}:
+            closed = order.refund(now)
+            uow.orders.save(closed)
+            uow.publish(about(self.ids, EventType.ORDER_REFUNDED, closed, now))
+        return Receipt.ACCEPTED
+
+    def _shrink(self, uow: UnitOfWork, order: Order, refunded: int, paid: int, now: datetime) -> None:
+        grant = uow.subscriptions.grant_for(GrantSource.ORDER, str(order.id))
+        if grant is None or not refunded:
+            return
+        uow.subscriptions.save_grant(grant.shrink(refunded, paid))
+        subscription = refold(uow, uow.subscriptions.lock(grant.subscription_id), now, self.policy.grace)
+        uow.publish(about(self.ids, EventType.SUBSCRIPTION_SHRUNK, subscription, now))
+
+    def _disputed(self, uow: UnitOfWork, event: PaymentEvent, now: datetime) -> Receipt:
+        order = self._order_of(uow, event)
+        if event.happening is Happening.DISPUTED:
+            payment = self._record(uow, event, PaymentKind.DISPUTE, order, PaymentStatus.ACCEPTED, "")
+            if payment is None:
+                return Receipt.DUPLICATE
+            uow.publish(self._fact(EventType.PAYMENT_DISPUTED, payment, now))
+        if order is None or order.subscription_id is None:
+            return Receipt.ACCEPTED
+        self._freeze(uow, order.subscription_id, now, frozen=event.happening is not Happening.DISPUTE_WON)
+        return Receipt.ACCEPTED
+
+    def _freeze(self, uow: UnitOfWork, subscription_id: SubscriptionId, now: datetime, *, frozen: bool) -> None:
+        subscription = uow.subscriptions.lock(subscription_id)
+        if frozen == (subscription.frozen_at is not None):
+            return
+        if frozen:
+            subscription = subscription.freeze(now)
+            want(uow, uow.keys.of_subscriptions([subscription.id]), ABSENT, now)
+        else:
+            subscription = subscription.thaw()
+            if subscription.wants_keys(now, self.policy.grace):
+                reserve(uow, subscription, now)
+        uow.subscriptions.save(subscription)
+        kind = EventType.SUBSCRIPTION_FROZEN if frozen else EventType.SUBSCRIPTION_THAWED
+        uow.publish(about(self.ids, kind, subscription, now))
+
+    def _not_paid(self, uow: UnitOfWork, event: PaymentEvent, now: datetime) -> Receipt:
+        order = self._order_of(uow, event)
+        if order is None or order.status is not OrderStatus.PENDING:
+            return Receipt.IGNORED
+        if event.happening is Happening.EXPIRED:
+            order = order.cancel(now)
+            uow.orders.save(order)
+            uow.publish(about(self.ids, EventType.ORDER_CANCELED, order, now))
+        else:
+            uow.publish(about(self.ids, EventType.PAYMENT_FAILED, order, now))
+        return Receipt.ACCEPTED
+
+    def _order_of(self, uow: UnitOfWork, event: PaymentEvent) -> Order | None:
+        order_id = event.order_id
+        if event.charge_id is not None:
+            charge = uow.payments.find(event.provider, PaymentKind.CHARGE, event.charge_id)
+            order_id = charge.order_id if charge else order_id
+        return uow.orders.find(order_id) if order_id else None
+
+    def _record(
+        self,
+        uow: UnitOfWork,
+        event: PaymentEvent,
+        kind: PaymentKind,
+        order: Order | None,
+        status: PaymentStatus,
+        note: str,
+    ) -> Payment | None:
+        """Insert the movement; None when it is booked already."""
+        payment = Payment(
+            id=PaymentId(self.ids.new()),
+            provider=event.provider,
+            kind=kind,
+            external_id=event.external_id,
+            money=event.money or Money(amount=0, currency="XXX"),
+            status=status,
+            order_id=order.id if order else None,
+            user_id=order.user_id if order else None,
+            note=note,
+            at=event.at,
+        )
+        if not uow.payments.add(payment):
+            return None
+        uow.publish(self._fact(EventType.PAYMENT_CREATED, payment, event.at))
+        return payment
+
+    def _fact(self, kind: EventType, payment: Payment, at: datetime, **data: str) -> Event:
+        facts: dict[str, str | int | None] = {
+            "order_id": str(payment.order_id) if payment.order_id else None,
+            "amount": payment.money.amount,
+            "currency": payment.money.currency,
+            **data,
+        }
+        return Event(
+            id=EventId(self.ids.new()), type=kind, subject=payment.id, user_id=payment.user_id, at=at, data=facts
+        )
+
+
+def _mismatch(order: Order | None, event: PaymentEvent) -> str:
+    """Say why money does not fit its order; empty when it does."""
+    if order is None:
+        return "no such order"
+    if order.provider is not event.provider:
+        return f"paid through {event.provider}, ordered through {order.provider}"
+    if event.money != order.price:
+        return f"paid {event.money}, ordered for {order.price}"
+    if not order.payable:
+        return f"the order is {order.status} already"
+    return ""
+
+
+def _beyond(movements: Sequence[Payment]) -> tuple[int, int]:
+    """Return how much of the money that paid for the order was refunded, and how much that money was.
+
+    Money that was held beside the accepted charge (a second payment, say) is refunded first.
+    """
+    charges = [p for p in movements if p.kind is PaymentKind.CHARGE]
+    accepted = sum(p.money.amount for p in charges if p.status is PaymentStatus.ACCEPTED)
+    held = sum(p.money.amount for p in charges if p.status is PaymentStatus.HELD)
+    refunded = sum(p.money.amount for p in movements if p.kind is PaymentKind.REFUND)
+    return (max(0, refunded - held), accepted) if accepted else (refunded, held)

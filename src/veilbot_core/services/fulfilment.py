@@ -1,0 +1,111 @@
+"""Fulfilment: from a paid order to keys that are on their way."""
+
+from dataclasses import dataclass
+
+from veilbot_core.domain.errors import Conflict
+from veilbot_core.domain.events import EventType
+from veilbot_core.domain.ids import GrantId, OrderId, SubscriptionId, derive
+from veilbot_core.domain.jobs import Job, JobKind
+from veilbot_core.domain.order import Order, OrderStatus
+from veilbot_core.domain.policy import Policy
+from veilbot_core.domain.secret import digest
+from veilbot_core.domain.subscription import Grant, GrantSource, Subscription
+from veilbot_core.ports.clock import Clock
+from veilbot_core.ports.failpoints import Failpoints, Point
+from veilbot_core.ports.ids import Ids
+from veilbot_core.ports.secrets import Secrets
+from veilbot_core.ports.storage import Storage, UnitOfWork
+from veilbot_core.steps import about, complete, refold, reserve
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fulfilment:
+    """A paid order becomes a grant and reserved keys in one commit; the servers are called afterwards."""
+
+    storage: Storage
+    secrets: Secrets
+    clock: Clock
+    ids: Ids
+    policy: Policy
+    failpoints: Failpoints
+
+    async def fulfil(self, job: Job) -> None:
+        """Apply an order's grant once and reserve its keys.
+
+        Raises:
+            NoCapacity: no suitable place is free; nothing was written, the order waits.
+        """
+        await self.failpoints.reach(Point.ORDER_CLAIMED)
+        token = self.ids.secret()
+
+        def work(uow: UnitOfWork) -> None:
+            order = uow.orders.lock(OrderId(job.subject))
+            if order.status is OrderStatus.PAID:
+                self._deliver(uow, order, token)
+            uow.jobs.finish(job)
+
+        await self.storage.write(work)
+
+    async def retry(self, order_id: OrderId) -> Order:
+        """Drive a paid order again, now; a held one that a person approves becomes paid first.
+
+        Raises:
+            Conflict: the order is neither paid nor held with money that was accepted by hand.
+        """
+
+        def work(uow: UnitOfWork) -> Order:
+            now = self.clock.now()
+            order = uow.orders.lock(order_id)
+            if order.status is OrderStatus.HELD:
+                order = order.pay(now)
+                uow.orders.save(order)
+                uow.publish(about(self.ids, EventType.ORDER_PAID, order, now))
+            elif order.status is not OrderStatus.PAID:
+                raise Conflict(f"an order that is {order.status} has nothing to retry")
+            uow.jobs.ask(Job.ask(JobKind.FULFIL_ORDER, order.id, now))
+            return order
+
+        return await self.storage.write(work)
+
+    def _deliver(self, uow: UnitOfWork, order: Order, token: str) -> None:
+        now = self.clock.now()
+        subscription = self._subscription(uow, order, token)
+        grant = Grant(
+            id=GrantId(derive("grant", order.id)),
+            subscription_id=subscription.id,
+            source=GrantSource.ORDER,
+            source_id=str(order.id),
+            days=order.terms.days,
+            at=now,
+        )
+        if uow.subscriptions.add_grant(grant):
+            subscription = subscription.renew(order.tariff_id, order.terms)
+            subscription = refold(uow, subscription, now, self.policy.grace)
+            uow.publish(about(self.ids, EventType.SUBSCRIPTION_EXTENDED, subscription, now, order_id=str(order.id)))
+        order = order.serve(subscription.id)
+        keys = reserve(uow, subscription, now, order_id=order.id) if subscription.frozen_at is None else ()
+        complete(uow, self.ids, order, keys, now)
+
+    def _subscription(self, uow: UnitOfWork, order: Order, token: str) -> Subscription:
+        """Return the subscription that the order extends, made now if it is the first."""
+        now = self.clock.now()
+        wanted = order.subscription_id or SubscriptionId(derive("subscription", order.id))
+        known = uow.subscriptions.find(wanted)
+        if known is not None:
+            return known
+        subscription = Subscription(
+            id=wanted,
+            user_id=order.user_id,
+            tariff_id=order.tariff_id,
+            terms=order.terms,
+            country=order.country,
+            token=self.secrets.seal(token, wanted),
+            token_digest=digest(token),
+            ends_at=now,
+            vip=uow.users.get(order.user_id).vip,
+            check_at=None,
+            created_at=now,
+        )
+        uow.subscriptions.add(subscription)
+        uow.publish(about(self.ids, EventType.SUBSCRIPTION_CREATED, subscription, now, order_id=str(order.id)))
+        return subscription

@@ -1,0 +1,150 @@
+"""Payments: what providers tell us, what we ask them, and money sent back."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from veilbot_core.books import Books
+from veilbot_core.domain.errors import Conflict, GatewayOff, InvalidInput
+from veilbot_core.domain.events import EventType
+from veilbot_core.domain.ids import OrderId, PaymentId, UserId
+from veilbot_core.domain.jobs import Job, JobKind
+from veilbot_core.domain.money import Money
+from veilbot_core.domain.order import Order, OrderStatus
+from veilbot_core.domain.payment import Payment, PaymentKind, PaymentStatus, Provider, Receipt
+from veilbot_core.ports.clock import Clock
+from veilbot_core.ports.failpoints import Failpoints, Point
+from veilbot_core.ports.ids import Ids
+from veilbot_core.ports.payments import PaymentGateway
+from veilbot_core.ports.storage import Storage, UnitOfWork
+from veilbot_core.steps import about
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Payments:
+    """Money in and money back; nothing is granted before it is verified."""
+
+    storage: Storage
+    gateways: Mapping[Provider, PaymentGateway]
+    books: Books
+    clock: Clock
+    ids: Ids
+    failpoints: Failpoints
+
+    async def receive(self, provider: Provider, body: bytes, headers: Mapping[str, str]) -> Receipt:
+        """Record what a provider's webhook says, in one commit; safe to call again with the same one.
+
+        ``headers`` has lower-case names.
+
+        Raises:
+            GatewayOff: the provider is not configured; an unverifiable event is never read.
+            InvalidSignature: the provider did not sign this body.
+            MalformedEvent: signed but not understandable.
+        """
+        gateway = self._gateway(provider)
+        await self.failpoints.reach(Point.REQUEST_READ)
+        event = gateway.parse_webhook(body, headers)
+        await self.failpoints.reach(Point.VERIFIED)
+        if event is None:
+            return Receipt.IGNORED
+
+        def work(uow: UnitOfWork) -> Receipt:
+            receipt = self.books.enter(uow, event, self.clock.now())
+            self.failpoints.pass_by(Point.WRITTEN)
+            return receipt
+
+        receipt = await self.storage.write(work)
+        await self.failpoints.reach(Point.COMMITTED)
+        return receipt
+
+    async def close(self, job: Job) -> None:
+        """Ask the provider what became of an order whose time is over: honour it or cancel it."""
+        order = await self.storage.read(lambda uow: uow.orders.get(OrderId(job.subject)))
+        event = None
+        if order.status is OrderStatus.PENDING:
+            event = await self._gateway(order.provider).fetch(order)
+
+        def work(uow: UnitOfWork) -> None:
+            now = self.clock.now()
+            if event is not None:
+                self.books.enter(uow, event, now)
+            fresh = uow.orders.lock(order.id)
+            if fresh.status is OrderStatus.PENDING:
+                canceled = fresh.cancel(now)
+                uow.orders.save(canceled)
+                uow.publish(about(self.ids, EventType.ORDER_CANCELED, canceled, now))
+            uow.jobs.finish(job)
+
+        await self.storage.write(work)
+
+    async def ask_refund(self, order_id: OrderId, amount: int | None = None) -> Order:
+        """Decide to send an order's money back, all of it or ``amount`` minor units; the worker does it.
+
+        Raises:
+            Conflict: there is nothing to send back.
+            InvalidInput: more than what is left.
+        """
+
+        def work(uow: UnitOfWork) -> Order:
+            order = uow.orders.lock(order_id)
+            _, left = _refundable(uow.payments.of_order(order_id))
+            asked = left.amount if amount is None else amount
+            if not 1 <= asked <= left.amount:
+                raise InvalidInput(f"a refund is 1 to {left.amount} minor units", field="amount")
+            uow.jobs.ask(Job.ask(JobKind.REFUND_ORDER, order.id, self.clock.now(), detail=f"{asked}/{left.amount}"))
+            return order
+
+        return await self.storage.write(work)
+
+    async def refund(self, job: Job) -> None:
+        """Send the money back and book it; the provider's key makes twice the same as once."""
+        order_id = OrderId(job.subject)
+        order, movements = await self.storage.read(
+            lambda uow: (uow.orders.get(order_id), uow.payments.of_order(order_id))
+        )
+        asked, _, before = job.detail.partition("/")
+        charge, left = _refundable(movements)
+        event = None
+        if left.amount == int(before):  # else this very refund is booked already
+            money = Money(amount=int(asked), currency=left.currency)
+            event = await self._gateway(order.provider).refund(order, charge.external_id, money, attempt=before)
+
+        def work(uow: UnitOfWork) -> None:
+            if event is not None:
+                self.books.enter(uow, event, self.clock.now())
+            uow.jobs.finish(job)
+
+        await self.storage.write(work)
+
+    async def page(
+        self,
+        *,
+        limit: int,
+        after: PaymentId | None = None,
+        user_id: UserId | None = None,
+        status: PaymentStatus | None = None,
+    ) -> Sequence[Payment]:
+        """Return payments, newest first."""
+        return await self.storage.read(
+            lambda uow: uow.payments.page(limit=limit, after=after, user_id=user_id, status=status)
+        )
+
+    def _gateway(self, provider: Provider) -> PaymentGateway:
+        gateway = self.gateways.get(provider)
+        if gateway is None:
+            raise GatewayOff(f"{provider} is not configured")
+        return gateway
+
+
+def _refundable(movements: Sequence[Payment]) -> tuple[Payment, Money]:
+    """Return the charge that a refund comes from and what is left of it; money that was held goes back first.
+
+    Raises:
+        Conflict: nothing is left.
+    """
+    charges = [p for p in movements if p.kind is PaymentKind.CHARGE]
+    refunded = sum(p.money.amount for p in movements if p.kind is PaymentKind.REFUND)
+    for charge in sorted(charges, key=lambda p: p.status is not PaymentStatus.HELD):
+        if refunded < charge.money.amount:
+            return charge, Money(amount=charge.money.amount - refunded, currency=charge.money.currency)
+        refunded -= charge.money.amount
+    raise Conflict("there is no money of this order to send back")

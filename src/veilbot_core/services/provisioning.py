@@ -1,0 +1,203 @@
+"""Provisioning: making servers agree with what we want; the reconciler."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from veilbot_core.domain.errors import ProtocolOff, Rejected, Unavailable
+from veilbot_core.domain.events import EventType
+from veilbot_core.domain.ids import KeyId, ServerId
+from veilbot_core.domain.jobs import Job, JobKind
+from veilbot_core.domain.key import Key
+from veilbot_core.domain.policy import Policy
+from veilbot_core.domain.reconciling import Report, compare, observation
+from veilbot_core.domain.server import Server, ServerStatus
+from veilbot_core.domain.tariff import Protocol
+from veilbot_core.ports.clock import Clock
+from veilbot_core.ports.failpoints import Failpoints, Point
+from veilbot_core.ports.ids import Ids
+from veilbot_core.ports.secrets import Secrets
+from veilbot_core.ports.storage import Storage, UnitOfWork
+from veilbot_core.ports.vpn import Endpoint, KeySpec, Metering, Usage, VpnProtocol
+from veilbot_core.steps import about, complete
+
+_BATCH = 500
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Provisioning:
+    """One loop for issue, renewal, expiry, revocation and repair, idempotent by key id."""
+
+    storage: Storage
+    protocols: Mapping[Protocol, VpnProtocol]
+    secrets: Secrets
+    clock: Clock
+    ids: Ids
+    policy: Policy
+    failpoints: Failpoints
+
+    async def apply(self, job: Job) -> None:
+        """Make a key's server have what we want of it.
+
+        Raises:
+            Unavailable, Unknown: to be tried again; nothing but time is lost.
+            Rejected: the server refuses; written at the key for the operator.
+        """
+
+        def look(uow: UnitOfWork) -> tuple[Key, Server]:
+            key = uow.keys.get(KeyId(job.subject))
+            return key, uow.servers.get(key.server_id)
+
+        key, server = await self.storage.read(look)
+        url: str | None = None
+        if not key.settled:
+            vpn, endpoint = self._reach(server)
+            await self.failpoints.reach(Point.BEFORE_CALL)
+            try:
+                url = await _make_so(vpn, endpoint, key)
+            except Rejected as error:
+                note = str(error)
+                await self.storage.write(lambda uow: self._refused(uow, key.id, note))
+                raise
+            await self.failpoints.reach(Point.CALLED)
+            await self.failpoints.reach(Point.ANSWERED)
+        await self.storage.write(lambda uow: self._applied(uow, job, key, url))
+        await self.failpoints.reach(Point.APPLIED)
+
+    async def reconcile(self, server_id: ServerId, *, dry_run: bool = False) -> Report:
+        """Compare a server with what we want, book its traffic, and ask for what differs to be mended.
+
+        Keys that are not ours are reported and left alone; at most ``policy.removals`` are removed in a pass.
+        """
+        server = await self.storage.read(lambda uow: uow.servers.get(server_id))
+        vpn, endpoint = self._reach(server)
+        began = self.clock.now()
+        remote = await vpn.list(endpoint)
+        usage = await vpn.usage(endpoint)
+        limits = {name: key.limit for name, key in remote.items()}
+        keys = await self._keys_of(server_id)
+        report = compare(server_id, keys, limits, began=began, removals=self.policy.removals)
+        if not dry_run:
+            await self._meter(keys, usage)
+            await self._mend(report, limits)
+        return report
+
+    async def reconcile_server(self, job: Job) -> None:
+        """Reconcile one server as a job; a disabled one is left alone."""
+        server = await self.storage.read(lambda uow: uow.servers.get(ServerId(job.subject)))
+        if server.status is not ServerStatus.DISABLED:
+            await self.reconcile(server.id)
+        await self.storage.write(lambda uow: uow.jobs.finish(job))
+
+    async def reconcile_all(self, _: Job) -> None:
+        """Ask for a pass over every server that is in use."""
+
+        def work(uow: UnitOfWork) -> None:
+            used = [s for s in uow.servers.all() if s.status is not ServerStatus.DISABLED]
+            uow.jobs.ask(*(Job.ask(JobKind.RECONCILE_SERVER, s.id, self.clock.now()) for s in used))
+
+        await self.storage.write(work)
+
+    async def sweep(self, _: Job) -> None:
+        """Ask again for whatever should be under way and is not: paid orders and unsettled keys."""
+
+        def work(uow: UnitOfWork) -> None:
+            now = self.clock.now()
+            before = now - self.policy.lease
+            for order_id in uow.orders.stuck(before, _BATCH):
+                uow.jobs.ensure(Job.ask(JobKind.FULFIL_ORDER, order_id, now))
+            for key_id in uow.keys.unsettled(_BATCH, before):
+                uow.jobs.ensure(Job.ask(JobKind.APPLY_KEY, key_id, now))
+
+        await self.storage.write(work)
+
+    def _reach(self, server: Server) -> tuple[VpnProtocol, Endpoint]:
+        if server.status is ServerStatus.DISABLED:
+            raise Unavailable(f"server {server.name} is disabled")
+        vpn = self.protocols.get(server.protocol)
+        if vpn is None:
+            raise ProtocolOff(f"there is no adapter for {server.protocol}")
+        return vpn, Endpoint.of(server, self.secrets)
+
+    def _applied(self, uow: UnitOfWork, job: Job, called: Key, url: str | None) -> None:
+        """Record what the server has now, and finish the order that waited for it."""
+        now = self.clock.now()
+        order = uow.orders.find(called.order_id) if called.order_id else None
+        key = before = uow.keys.lock(called.id)
+        if not called.settled:
+            sealed = self.secrets.seal(url, key.id) if url is not None else None
+            key = key.seen(called.desired, now, sealed)
+            if key.placed and not key.desired.present and not key.observed.present:
+                uow.servers.free_place(key.server_id)
+                key = key.place(held=False)
+            uow.keys.save(key)
+            self._tell(uow, before, key)
+        if not key.settled:  # wanted otherwise meanwhile
+            uow.jobs.ask(Job.ask(JobKind.APPLY_KEY, key.id, now))
+        if order is not None:
+            complete(uow, self.ids, order, uow.keys.of_subscriptions([key.subscription_id]), now)
+        uow.jobs.finish(job)
+
+    def _tell(self, uow: UnitOfWork, before: Key, after: Key) -> None:
+        kind = EventType.KEY_CHANGED
+        if after.observed.present and not before.observed.present:
+            kind = EventType.KEY_ISSUED
+        elif before.observed.present and not after.observed.present:
+            kind = EventType.KEY_REVOKED
+        uow.publish(about(self.ids, kind, after, after.changed_at, server_id=str(after.server_id)))
+
+    def _refused(self, uow: UnitOfWork, key_id: KeyId, note: str) -> None:
+        now = self.clock.now()
+        key = uow.keys.lock(key_id)
+        if key.note != note[:200]:
+            key = key.refused(note, now)
+            uow.keys.save(key)
+            uow.publish(about(self.ids, EventType.KEY_REFUSED, key, now, server_id=str(key.server_id)))
+
+    async def _keys_of(self, server_id: ServerId) -> Sequence[Key]:
+        keys: list[Key] = []
+        while True:
+            after = keys[-1].id if keys else None
+            page = await self.storage.read(_page_of(server_id, after))
+            keys.extend(page)
+            if len(page) < _BATCH:
+                return keys
+
+    async def _meter(self, keys: Sequence[Key], usage: Usage) -> None:
+        counts_up = usage.metering is Metering.COUNTER
+        readings = usage.bytes_by_key
+        changed = [k for k in keys if str(k.id) in readings and k.counter != readings[str(k.id)]]
+        metered = [k.metered(readings[str(k.id)], counts_up=counts_up) for k in changed]
+        for start in range(0, len(metered), _BATCH):
+            await self.storage.write(_save_usage(metered[start : start + _BATCH]))
+
+    async def _mend(self, report: Report, limits: Mapping[str, int | None]) -> None:
+        allowed = len(report.surplus) - report.withheld
+        ids = [*report.missing, *report.surplus[:allowed], *report.differing]
+        for start in range(0, len(ids), _BATCH):
+            await self.storage.write(self._observe(ids[start : start + _BATCH], limits))
+
+    def _observe(self, ids: Sequence[KeyId], limits: Mapping[str, int | None]) -> Callable[[UnitOfWork], None]:
+        def work(uow: UnitOfWork) -> None:
+            now = self.clock.now()
+            keys = uow.keys.lock_all(ids)
+            seen = [key.seen(observation(key, limits), now) for key in keys]
+            uow.keys.save(*seen)
+            uow.jobs.ask(*(Job.ask(JobKind.APPLY_KEY, key.id, now) for key in seen if not key.settled))
+
+        return work
+
+
+def _page_of(server_id: ServerId, after: KeyId | None) -> Callable[[UnitOfWork], Sequence[Key]]:
+    return lambda uow: uow.keys.of_server(server_id, limit=_BATCH, after=after)
+
+
+def _save_usage(keys: Sequence[Key]) -> Callable[[UnitOfWork], None]:
+    return lambda uow: uow.keys.save_usage(keys)
+
+
+async def _make_so(vpn: VpnProtocol, endpoint: Endpoint, key: Key) -> str | None:
+    """Call the server; return the access URL of a key that is there now."""
+    if not key.desired.present:
+        await vpn.revoke(endpoint, key.id)
+        return None
+    return await vpn.issue(endpoint, KeySpec(id=key.id, name=key.name, limit=key.desired.limit))

@@ -1,0 +1,128 @@
+"""Work: durable jobs claimed, run, tried again and, at the end of patience, put aside for a person."""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from veilbot_core.domain.errors import LeaseLost, NoCapacity, NotFound, PortError, Rejected, VeilbotError
+from veilbot_core.domain.ids import JobId
+from veilbot_core.domain.jobs import EVERYTHING, SCHEDULES, Job, JobKind, backoff
+from veilbot_core.domain.policy import Policy
+from veilbot_core.ports.bus import Bus
+from veilbot_core.ports.clock import Clock
+from veilbot_core.ports.failpoints import Failpoints, Point
+from veilbot_core.ports.ids import Ids
+from veilbot_core.ports.storage import Storage, UnitOfWork
+
+_LOG = logging.getLogger(__name__)
+Handler = Callable[[Job], Awaitable[None]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Work:
+    """The one loop body of every worker, with or without a broker."""
+
+    storage: Storage
+    bus: Bus
+    clock: Clock
+    ids: Ids
+    policy: Policy
+    failpoints: Failpoints
+    handlers: Mapping[JobKind, Handler]
+    """One per kind; each finishes its own job in the transaction of its effect, a schedule excepted."""
+
+    async def plant(self) -> None:
+        """See that every schedule has its row; safe in any number of processes."""
+
+        def work(uow: UnitOfWork) -> None:
+            for kind in sorted(SCHEDULES):
+                uow.jobs.ensure(Job.ask(kind, EVERYTHING, self.clock.now()))
+
+        await self.storage.write(work)
+
+    async def claim(self, limit: int) -> Sequence[Job]:
+        """Lease up to ``limit`` jobs that are due."""
+        now = self.clock.now()
+        return await self.storage.write(lambda uow: uow.jobs.claim(now, now + self.policy.lease, limit))
+
+    async def run(self, job: Job) -> None:
+        """Run a claimed job to its end or give it back; raises nothing but cancellation.
+
+        A handler gets less time than its lease, so that a second worker never runs the same claim beside it.
+        """
+        try:
+            async with asyncio.timeout(self.policy.lease.total_seconds() * 0.8):
+                await self.handlers[job.kind](job)
+            if job.kind in SCHEDULES:
+                due = self.clock.now() + self.policy.every[job.kind]
+                await self.storage.write(lambda uow: uow.jobs.postpone(job, due, "", keep_attempts=False))
+        except LeaseLost:
+            _LOG.info("job %s %s: another worker has it", job.kind, job.subject)
+        except Exception as error:  # noqa: BLE001 - the edge that must survive: any failure is booked at the job
+            await self._failed(job, error)
+
+    async def relay(self, limit: int) -> int:
+        """Hand waiting facts to the bus; return how many."""
+        events = await self.storage.read(lambda uow: uow.outbox.waiting(limit))
+        if not events:
+            return 0
+        await self.failpoints.reach(Point.EVENT_CLAIMED)
+        await self.bus.publish(events)
+        await self.failpoints.reach(Point.PUBLISHED)
+        now = self.clock.now()
+        await self.storage.write(lambda uow: uow.outbox.sent([e.id for e in events], now))
+        return len(events)
+
+    async def dead(self, *, limit: int, after: JobId | None = None) -> Sequence[Job]:
+        """Return jobs that wait for a person."""
+        return await self.storage.read(lambda uow: uow.jobs.dead(limit=limit, after=after))
+
+    async def next_due(self) -> datetime | None:
+        """Return when the next job is due."""
+        return await self.storage.read(lambda uow: uow.jobs.next_due())
+
+    async def _failed(self, job: Job, error: Exception) -> None:
+        """Decide what a failure means for the job, and book it."""
+        patience = self._patience(job, error)
+        text = f"{getattr(error, 'code', type(error).__name__)}: {error}"[:200]
+        if not isinstance(error, VeilbotError | TimeoutError):
+            _LOG.error("job %s %s failed", job.kind, job.subject, exc_info=error)
+        else:
+            _LOG.warning("job %s %s: %s", job.kind, job.subject, text)
+
+        def work(uow: UnitOfWork) -> None:
+            if patience is None:
+                uow.jobs.bury(job, text)
+            else:
+                uow.jobs.postpone(job, self.clock.now() + patience, text)
+            if patience is None or (job.attempts == 1 and isinstance(error, NoCapacity)):
+                self._alert(uow, job, "order.waiting" if isinstance(error, NoCapacity) else "job.dead")
+
+        try:
+            await self.storage.write(work)
+        except LeaseLost:
+            _LOG.info("job %s %s: another worker has it", job.kind, job.subject)
+        except PortError as trouble:  # the lease ends by itself
+            _LOG.warning("job %s %s could not be given back: %s", job.kind, job.subject, trouble)
+
+    def _patience(self, job: Job, error: Exception) -> timedelta | None:
+        """Return how long to wait for the next attempt, None to give up.
+
+        An outage, a full fleet or an unclear answer never kills a job: it ends, and the order is still paid. What
+        a person must mend, and our own failures after ``policy.attempts``, do.
+        """
+        wait = backoff(job.attempts, self.ids.chance())
+        if job.kind in SCHEDULES:
+            return wait
+        if isinstance(error, Rejected | NotFound):
+            return None if job.attempts >= 2 else wait
+        if isinstance(error, PortError | NoCapacity | TimeoutError):
+            asked = timedelta(seconds=min(getattr(error, "retry_after", None) or 0.0, 600.0))
+            return max(wait, asked)
+        return wait if job.attempts < self.policy.attempts else None
+
+    def _alert(self, uow: UnitOfWork, job: Job, code: str) -> None:
+        if job.kind is not JobKind.ALERT:
+            uow.jobs.ask(Job.ask(JobKind.ALERT, job.subject, self.clock.now(), detail=code))
