@@ -1,0 +1,128 @@
+"""Jobs: leases, fences and how claimed work ends."""
+
+import asyncio
+
+import pytest
+from tests.contracts.storage.things import HOUR, NOW, SECOND, a_job
+
+from veilbot_core.domain.errors import LeaseLost
+from veilbot_core.domain.jobs import Job, JobKind, JobState
+from veilbot_core.ports.storage import Storage
+
+LEASE = NOW + HOUR
+
+
+async def claimed(storage: Storage, job: Job) -> Job:
+    await storage.write(lambda uow: uow.jobs.ask(job))
+    (mine,) = await storage.write(lambda uow: uow.jobs.claim(NOW, LEASE, 1))
+    return mine
+
+
+class TestClaiming:
+    async def test_a_claim_leases_and_counts(self, storage: Storage) -> None:
+        mine = await claimed(storage, a_job())
+        assert (mine.leased_until, mine.attempts, mine.fence) == (LEASE, 1, 1)
+        assert list(await storage.write(lambda uow: uow.jobs.claim(NOW, LEASE, 9))) == []
+
+    async def test_only_due_jobs_earliest_first_up_to_the_limit(self, storage: Storage) -> None:
+        jobs = [a_job(due=NOW + SECOND * n) for n in (-1, 0, -2, 1)]
+        await storage.write(lambda uow: uow.jobs.ask(*jobs))
+        first = await storage.write(lambda uow: uow.jobs.claim(NOW, LEASE, 2))
+        rest = await storage.write(lambda uow: uow.jobs.claim(NOW, LEASE, 2))
+        assert [job.id for job in (*first, *rest)] == [jobs[2].id, jobs[0].id, jobs[1].id]
+
+    async def test_only_the_kinds_asked_for(self, storage: Storage) -> None:
+        jobs = [a_job(kind) for kind in (JobKind.SWEEP, JobKind.EXPIRE, JobKind.PROBE)]
+        await storage.write(lambda uow: uow.jobs.ask(*jobs))
+        kinds = iter([JobKind.PROBE, JobKind.SWEEP])
+        taken = await storage.write(lambda uow: uow.jobs.claim(NOW, LEASE, 9, list(kinds)))
+        assert {job.kind for job in taken} == {JobKind.PROBE, JobKind.SWEEP}
+
+    async def test_a_lease_ends(self, storage: Storage) -> None:
+        mine = await claimed(storage, a_job())
+        assert list(await storage.write(lambda uow: uow.jobs.claim(LEASE - SECOND, LEASE, 9))) == []
+        (other,) = await storage.write(lambda uow: uow.jobs.claim(LEASE, LEASE + HOUR, 9))
+        assert (other.id, other.fence, other.attempts) == (mine.id, 2, 2)
+
+    async def test_workers_at_once_never_share_a_job(self, storage: Storage) -> None:
+        jobs = [a_job() for _ in range(60)]
+        await storage.write(lambda uow: uow.jobs.ask(*jobs))
+
+        async def worker() -> list[Job]:
+            return list(await storage.write(lambda uow: uow.jobs.claim(NOW, LEASE, 5)))
+
+        async with asyncio.TaskGroup() as group:
+            workers = [group.create_task(worker()) for _ in range(20)]
+        taken = [job.id for task in workers for job in task.result()]
+        assert len(taken) == len(set(taken))
+        while more := await worker():
+            taken += [job.id for job in more]
+        assert sorted(taken) == sorted(job.id for job in jobs)
+
+
+class TestFinishing:
+    async def test_a_finished_job_is_gone(self, storage: Storage) -> None:
+        mine = await claimed(storage, a_job())
+        await storage.write(lambda uow: uow.jobs.finish(mine))
+        assert list(await storage.write(lambda uow: uow.jobs.claim(LEASE, LEASE, 9))) == []
+        assert await storage.write(lambda uow: uow.jobs.ensure(a_job(subject=mine.subject))) is True
+
+    async def test_a_job_that_was_asked_for_again_meanwhile_is_due_again(self, storage: Storage) -> None:
+        mine = await claimed(storage, a_job())
+        await storage.write(lambda uow: uow.jobs.ask(a_job(subject=mine.subject)))
+        await storage.write(lambda uow: uow.jobs.finish(mine))
+        (again,) = await storage.write(lambda uow: uow.jobs.claim(NOW, LEASE, 9))
+        assert (again.id, again.revision, again.attempts) == (mine.id, 2, 1)
+        await storage.write(lambda uow: uow.jobs.finish(again))
+        assert list(await storage.write(lambda uow: uow.jobs.claim(LEASE, LEASE, 9))) == []
+
+    async def test_only_the_newest_claim_may_end_it(self, storage: Storage) -> None:
+        mine = await claimed(storage, a_job())
+        (other,) = await storage.write(lambda uow: uow.jobs.claim(LEASE, LEASE + HOUR, 1))
+        with pytest.raises(LeaseLost):
+            await storage.write(lambda uow: uow.jobs.finish(mine))
+        with pytest.raises(LeaseLost):
+            await storage.write(lambda uow: uow.jobs.postpone(mine, NOW, "late"))
+        with pytest.raises(LeaseLost):
+            await storage.write(lambda uow: uow.jobs.bury(mine, "late"))
+        await storage.write(lambda uow: uow.jobs.finish(other))
+
+    async def test_a_job_ends_once(self, storage: Storage) -> None:
+        mine = await claimed(storage, a_job())
+        await storage.write(lambda uow: uow.jobs.finish(mine))
+        with pytest.raises(LeaseLost):
+            await storage.write(lambda uow: uow.jobs.finish(mine))
+        with pytest.raises(LeaseLost):
+            await storage.write(lambda uow: uow.jobs.postpone(mine, NOW, ""))
+
+    async def test_a_job_that_was_given_back_is_no_longer_ours(self, storage: Storage) -> None:
+        mine = await claimed(storage, a_job())
+        await storage.write(lambda uow: uow.jobs.postpone(mine, NOW, ""))
+        with pytest.raises(LeaseLost):
+            await storage.write(lambda uow: uow.jobs.finish(mine))
+        assert len(await storage.write(lambda uow: uow.jobs.claim(NOW, LEASE, 9))) == 1
+
+
+class TestPostponing:
+    @pytest.mark.parametrize(("keep", "attempts"), [(True, 2), (False, 1)])
+    async def test_it_is_due_later_with_its_error(self, storage: Storage, attempts: int, *, keep: bool) -> None:
+        mine = await claimed(storage, a_job())
+        await storage.write(lambda uow: uow.jobs.postpone(mine, NOW + SECOND, "нет связи", keep_attempts=keep))
+        assert await storage.read(lambda uow: uow.jobs.next_due()) == NOW + SECOND
+        assert list(await storage.write(lambda uow: uow.jobs.claim(NOW, LEASE, 9))) == []
+        (again,) = await storage.write(lambda uow: uow.jobs.claim(NOW + SECOND, LEASE, 9))
+        assert (again.error, again.attempts, again.fence) == ("нет связи", attempts, 2)
+
+
+class TestDeadJobs:
+    async def test_they_wait_for_a_person_and_are_listed_by_key(self, storage: Storage) -> None:
+        jobs = sorted((a_job() for _ in range(3)), key=lambda job: job.id)
+        for job in jobs:
+            mine = await claimed(storage, job)
+            await storage.write(lambda uow, mine=mine: uow.jobs.bury(mine, "отказ"))  # type: ignore[misc]
+        assert list(await storage.write(lambda uow: uow.jobs.claim(LEASE, LEASE, 9))) == []
+        assert await storage.read(lambda uow: uow.jobs.next_due()) is None
+        first = await storage.read(lambda uow: uow.jobs.dead(limit=2))
+        rest = await storage.read(lambda uow: uow.jobs.dead(limit=2, after=first[-1].id))
+        assert [job.id for job in (*first, *rest)] == [job.id for job in jobs]
+        assert {(job.state, job.error, job.leased_until) for job in first} == {(JobState.DEAD, "отказ", None)}
