@@ -86,7 +86,10 @@ class Payments:
 
         def work(uow: UnitOfWork) -> Order:
             order = uow.orders.lock(order_id)
-            _, left = _refundable(uow.payments.of_order(order_id))
+            found = _refundable(uow.payments.of_order(order_id))
+            if found is None:
+                raise Conflict("there is no money of this order to send back")
+            left = found[1]
             asked = left.amount if amount is None else amount
             if not 1 <= asked <= left.amount:
                 raise InvalidInput(f"a refund is 1 to {left.amount} minor units", field="amount")
@@ -102,9 +105,9 @@ class Payments:
             lambda uow: (uow.orders.get(order_id), uow.payments.of_order(order_id))
         )
         asked, _, before = job.detail.partition("/")
-        charge, left = _refundable(movements)
+        charge, left = _refundable(movements) or (None, None)
         event = None
-        if left.amount == int(before):  # else this very refund is booked already
+        if charge is not None and left is not None and left.amount == int(before):  # else it is booked already
             money = Money(amount=int(asked), currency=left.currency)
             event = await self._gateway(order.provider).refund(order, charge.external_id, money, attempt=before)
 
@@ -135,16 +138,12 @@ class Payments:
         return gateway
 
 
-def _refundable(movements: Sequence[Payment]) -> tuple[Payment, Money]:
-    """Return the charge that a refund comes from and what is left of it; money that was held goes back first.
-
-    Raises:
-        Conflict: nothing is left.
-    """
+def _refundable(movements: Sequence[Payment]) -> tuple[Payment, Money] | None:
+    """Return the charge that a refund comes from and what is left of it; money that was held goes back first."""
     charges = [p for p in movements if p.kind is PaymentKind.CHARGE]
     refunded = sum(p.money.amount for p in movements if p.kind is PaymentKind.REFUND)
     for charge in sorted(charges, key=lambda p: p.status is not PaymentStatus.HELD):
         if refunded < charge.money.amount:
             return charge, Money(amount=charge.money.amount - refunded, currency=charge.money.currency)
         refunded -= charge.money.amount
-    raise Conflict("there is no money of this order to send back")
+    return None
