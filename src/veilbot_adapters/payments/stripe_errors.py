@@ -1,0 +1,84 @@
+"""What a failure of Stripe means: who must do what about it.
+
+Stripe's own sentences are left out on purpose: they quote the request. Its codes, parameter names and request ids
+lead an operator to the same entry in Stripe's dashboard.
+"""
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import httpx
+import stripe
+
+from veilbot_core.domain.errors import MalformedEvent, PortError, Rejected, Unavailable, Unknown
+
+_PLAIN = re.compile(r"[A-Za-z0-9_\[\].-]{1,80}")
+_NEVER_SENT = (
+    httpx.ConnectError,
+    httpx.ConnectTimeout,
+    httpx.PoolTimeout,
+    httpx.ProxyError,
+    httpx.UnsupportedProtocol,
+    httpx.InvalidURL,
+)
+_REFUSALS = (
+    stripe.CardError,
+    stripe.InvalidRequestError,
+    stripe.AuthenticationError,
+    stripe.PermissionError,
+    stripe.IdempotencyError,
+)
+
+
+@contextmanager
+def translated(*, mutating: bool) -> Iterator[None]:
+    """Turn the SDK's errors into ours; ``mutating`` says whether the call could have changed something.
+
+    Raises:
+        Unavailable, Rejected, Unknown: as the port says.
+    """
+    try:
+        yield
+    except stripe.StripeError as error:
+        raise _meaning(error, mutating=mutating) from None
+    except MalformedEvent as error:
+        raise _lost("an answer that is not understandable", mutating=mutating) from error
+
+
+def _meaning(error: stripe.StripeError, *, mutating: bool) -> PortError:
+    status = error.http_status
+    if isinstance(error, stripe.RateLimitError):
+        return Unavailable(_sentence("asks for patience", error), retry_after=_retry_after(error))
+    if isinstance(error, _REFUSALS):
+        return Rejected(_sentence("refused", error))
+    if isinstance(error, stripe.APIConnectionError):
+        if isinstance(error.__cause__, _NEVER_SENT):
+            return Unavailable("Stripe cannot be reached")
+        return _lost("no complete answer", mutating=mutating)
+    if status == 409:  # the same idempotency key is being worked on right now
+        return Unavailable(_sentence("is still busy with the first attempt", error), retry_after=_retry_after(error))
+    if status is not None and 400 <= status < 500:
+        return Rejected(_sentence("refused", error))
+    return _lost(f"status {status}", mutating=mutating)
+
+
+def _lost(what: str, *, mutating: bool) -> PortError:
+    return (Unknown if mutating else Unavailable)(f"Stripe gave {what}")
+
+
+def _sentence(verb: str, error: stripe.StripeError) -> str:
+    known = {
+        "status": error.http_status,
+        "code": error.code,
+        "param": getattr(error, "param", None),
+        "request": error.request_id,
+    }
+    shown = [f"{name} {value}" for name, value in known.items() if value and _PLAIN.fullmatch(str(value))]
+    return f"Stripe {verb} ({', '.join([type(error).__name__, *shown])})"
+
+
+def _retry_after(error: stripe.StripeError) -> float | None:
+    """Read ``Retry-After``; Stripe sends it as seconds, if at all."""
+    value = (error.headers or {}).get("retry-after", "")
+    return min(float(value), 3600.0) if value.isascii() and value.isdigit() and len(value) <= 6 else None

@@ -1,0 +1,222 @@
+"""What Stripe's objects say, in our words.
+
+Shapes are those of API 2026-10-28 (docs.stripe.com/api): events, checkout sessions, refunds, disputes. Everything is
+read from the plain JSON, because building the SDK's objects costs many times more than all else on this path.
+"""
+
+import json
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from types import MappingProxyType
+from typing import Any, NoReturn
+from uuid import UUID
+
+from veilbot_adapters.payments.stripe_money import from_stripe
+from veilbot_core.domain.errors import MalformedEvent
+from veilbot_core.domain.ids import OrderId
+from veilbot_core.domain.payment import Happening, PaymentEvent, Provider
+
+Json = Mapping[str, Any]
+
+MOST_BYTES = 1 << 20
+_ID = re.compile(r"[A-Za-z0-9_-]{1,255}")
+_LATEST = 1 << 40
+"""Seconds that a date can still hold."""
+_UNDONE_REFUNDS = frozenset({"failed", "canceled"})
+_DISPUTE_ENDS = MappingProxyType(
+    {
+        "lost": Happening.DISPUTE_LOST,
+        "won": Happening.DISPUTE_WON,
+        "warning_closed": Happening.DISPUTE_WON,  # an inquiry that never became a dispute
+        "prevented": Happening.DISPUTE_WON,
+    }
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stamp:
+    """Which statement of Stripe's it is, and when it was made."""
+
+    event_id: str
+    at: datetime
+
+
+def read_event(text: str) -> PaymentEvent | None:
+    """Read a verified webhook; None for one that is of no concern.
+
+    Raises:
+        MalformedEvent: not an event, or one that lacks what we need of it.
+    """
+    event = _parse(text)
+    kind = event.get("type")
+    if not isinstance(kind, str):
+        raise MalformedEvent("the event has no type")
+    reader = _READERS.get(kind)
+    if reader is None:
+        return None
+    stamp = Stamp(event_id=_id(event, "id"), at=_time(event))
+    return reader(_object(_object(event, "data"), "object"), stamp)
+
+
+def charged(session: Json, stamp: Stamp) -> PaymentEvent | None:
+    """Read a checkout session that is complete; None while its money is still on the way."""
+    status = session.get("payment_status")
+    if status in ("unpaid", "no_payment_required"):
+        return None
+    if status != "paid":
+        raise MalformedEvent("a checkout session has no payment status that we know")
+    return PaymentEvent(
+        provider=Provider.STRIPE,
+        event_id=stamp.event_id,
+        happening=Happening.CHARGED,
+        order_id=_order_id(session),
+        external_id=_id(session, "payment_intent" if session.get("payment_intent") is not None else "id"),
+        money=from_stripe(session.get("amount_total"), session.get("currency")),
+        at=stamp.at,
+    )
+
+
+def not_paid(session: Json, stamp: Stamp, happening: Happening) -> PaymentEvent:
+    """Read a checkout session that brought nothing."""
+    return PaymentEvent(
+        provider=Provider.STRIPE,
+        event_id=stamp.event_id,
+        happening=happening,
+        order_id=_order_id(session),
+        external_id=_id(session, "id"),
+        money=None,
+        at=stamp.at,
+    )
+
+
+def refunded(refund: Json, stamp: Stamp) -> PaymentEvent:
+    """Read a refund, wherever it stands."""
+    return PaymentEvent(
+        provider=Provider.STRIPE,
+        event_id=stamp.event_id,
+        happening=Happening.REFUNDED,
+        order_id=_order_id(refund),
+        external_id=_id(refund, "id"),
+        charge_id=_charge_id(refund),
+        money=from_stripe(refund.get("amount"), refund.get("currency")),
+        at=stamp.at,
+    )
+
+
+def undone(refund: Json) -> bool:
+    """Whether the money of this refund stayed with us."""
+    return refund.get("status") in _UNDONE_REFUNDS
+
+
+def _refund_told(refund: Json, stamp: Stamp) -> PaymentEvent | None:
+    status = refund.get("status")
+    if status is not None and not isinstance(status, str):
+        raise MalformedEvent("a refund's status is not a text")
+    return refunded(refund, stamp) if status == "succeeded" else None
+
+
+def _disputed(dispute: Json, stamp: Stamp, happening: Happening = Happening.DISPUTED) -> PaymentEvent:
+    return PaymentEvent(
+        provider=Provider.STRIPE,
+        event_id=stamp.event_id,
+        happening=happening,
+        order_id=_order_id(dispute),
+        external_id=_id(dispute, "id"),
+        charge_id=_charge_id(dispute),
+        money=from_stripe(dispute.get("amount"), dispute.get("currency")),
+        at=stamp.at,
+    )
+
+
+def _dispute_closed(dispute: Json, stamp: Stamp) -> PaymentEvent:
+    status = dispute.get("status")
+    end = _DISPUTE_ENDS.get(status) if isinstance(status, str) else None
+    if end is None:
+        raise MalformedEvent("a closed dispute was neither won nor lost")
+    return _disputed(dispute, stamp, end)
+
+
+_READERS: Mapping[str, Callable[[Json, Stamp], PaymentEvent | None]] = MappingProxyType(
+    {
+        "checkout.session.completed": charged,
+        "checkout.session.async_payment_succeeded": charged,
+        "checkout.session.async_payment_failed": lambda thing, stamp: not_paid(thing, stamp, Happening.FAILED),
+        "checkout.session.expired": lambda thing, stamp: not_paid(thing, stamp, Happening.EXPIRED),
+        "refund.created": _refund_told,
+        "refund.updated": _refund_told,
+        "charge.refund.updated": _refund_told,
+        "charge.dispute.created": _disputed,
+        "charge.dispute.closed": _dispute_closed,
+    }
+)
+
+
+def _parse(text: str) -> Json:
+    if len(text) > MOST_BYTES:
+        raise MalformedEvent("the event is too large")
+    try:
+        event = json.loads(text, object_pairs_hook=_unique, parse_constant=_refuse)
+    except (ValueError, RecursionError):
+        raise MalformedEvent("the event is not JSON") from None
+    if not isinstance(event, dict):
+        raise MalformedEvent("the event is not a JSON object")
+    return event
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Build an object; a key that stands twice has no meaning that two readers would agree on."""
+    thing = dict(pairs)
+    if len(thing) != len(pairs):
+        raise MalformedEvent("a key stands twice in one object")
+    return thing
+
+
+def _refuse(constant: str) -> NoReturn:
+    raise MalformedEvent(f"{constant} is not JSON")
+
+
+def _object(thing: Json, key: str) -> Json:
+    value = thing.get(key)
+    if not isinstance(value, dict):
+        raise MalformedEvent(f"{key} is not an object")
+    return value
+
+
+def _id(thing: Json, key: str) -> str:
+    value = thing.get(key)
+    if not isinstance(value, str) or not _ID.fullmatch(value):
+        raise MalformedEvent(f"{key} is not an id")
+    return value
+
+
+def _charge_id(thing: Json) -> str:
+    """Return the id that the charge was booked under: the payment intent's."""
+    return _id(thing, "payment_intent" if thing.get("payment_intent") is not None else "charge")
+
+
+def _time(event: Json) -> datetime:
+    created = event.get("created")
+    if not isinstance(created, int) or isinstance(created, bool) or not 0 <= created < _LATEST:
+        raise MalformedEvent("created is not a time")
+    try:
+        return datetime.fromtimestamp(created, UTC)
+    except (ValueError, OverflowError, OSError):
+        raise MalformedEvent("created is not a time") from None
+
+
+def _order_id(thing: Json) -> OrderId | None:
+    """Return the order that the object names; None if it names nothing of ours."""
+    reference = thing.get("client_reference_id")
+    if reference is None:
+        metadata = thing.get("metadata")
+        if metadata is not None and not isinstance(metadata, dict):
+            raise MalformedEvent("metadata is not an object")
+        reference = (metadata or {}).get("order_id")
+    if reference is not None and not isinstance(reference, str):
+        raise MalformedEvent("the order's reference is not a text")
+    try:
+        return OrderId(UUID(reference)) if reference else None
+    except ValueError:
+        return None
