@@ -1,0 +1,207 @@
+"""Settings: environment variables and ``.env``, prefix ``VEILBOT_``, nested with ``__``."""
+
+import ipaddress
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated, Literal
+
+from dotenv import dotenv_values
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError
+from pydantic_core import PydanticCustomError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from veilbot_core.domain.errors import InvalidInput
+
+PREFIX = "VEILBOT_"
+
+
+def _split(value: object) -> object:
+    """Read ``a, b`` as a list; the environment knows only text."""
+    return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
+
+
+def _empty(value: object) -> object:
+    """An empty variable is one that is not set."""
+    return None if value == "" else value
+
+
+def _network(value: str) -> str:
+    try:
+        ipaddress.ip_network(value, strict=False)
+    except ValueError:
+        raise PydanticCustomError("cidr", "must be networks like 10.0.0.0/8") from None
+    return value
+
+
+Secret = Annotated[SecretStr | None, BeforeValidator(_empty)]
+Text = Annotated[str | None, BeforeValidator(_empty)]
+SecretList = Annotated[tuple[SecretStr, ...], BeforeValidator(_split)]
+TextList = Annotated[tuple[str, ...], BeforeValidator(_split)]
+Numbers = Annotated[tuple[int, ...], BeforeValidator(_split)]
+Seconds = Annotated[float, Field(gt=0, le=3600)]
+Count = Annotated[int, Field(ge=1, le=1_000_000)]
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+
+
+class Telegram(_Part):
+    """The bot; without a token there is none."""
+
+    token: Secret = None
+    api_base: Text = None
+    mode: Literal["polling", "webhook"] = "polling"
+    webhook_secret: Secret = None
+    admin_ids: Numbers = ()
+
+
+class Stripe(_Part):
+    """Payments by Stripe; without a secret key there are none."""
+
+    secret_key: Secret = None
+    webhook_secret: SecretList = ()
+    api_base: Text = None
+
+
+class Worker(_Part):
+    """How jobs are run."""
+
+    lease_seconds: Annotated[float, Field(ge=5, le=3600)] = 30.0
+    poll_seconds: Seconds = 1.0
+    sweep_seconds: Seconds = 30.0
+    max_attempts: Annotated[int, Field(ge=1, le=100)] = 8
+    slots: Annotated[int, Field(ge=1, le=1000)] = 64
+    drain_seconds: Seconds = 25.0
+
+
+class Timeout(_Part):
+    """How long a call outward may take, in seconds."""
+
+    server: Seconds = 10.0
+    payment: Seconds = 10.0
+    telegram: Seconds = 10.0
+
+
+class Limit(_Part):
+    """Numbers of the shop."""
+
+    order_minutes: Annotated[int, Field(ge=31, le=1439)] = 60
+    grace_hours: Annotated[int, Field(ge=0, le=720)] = 24
+    removals: Count = 50
+    api_per_minute: Count = 600
+    messages_per_second: Annotated[int, Field(ge=0, le=1000)] = 25
+
+
+class Settings(BaseSettings):
+    """Everything that an operator may set; see ``.env.example``."""
+
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX,
+        env_nested_delimiter="__",
+        env_file_encoding="utf-8",
+        enable_decoding=False,
+        extra="ignore",
+        frozen=True,
+        hide_input_in_errors=True,
+    )
+
+    env: Literal["dev", "test", "prod"] = "dev"
+    database_url: str = "sqlite+aiosqlite:///veilbot.db"
+    redis_url: Text = None
+    broker_url: Text = None
+    encryption_keys: SecretList = ()
+    public_url: str = "http://127.0.0.1:8080"
+    link_urls: TextList = ()
+    listen: str = "127.0.0.1:8080"
+    trusted_proxies: Annotated[tuple[Annotated[str, BeforeValidator(_network)], ...], BeforeValidator(_split)] = ()
+    allow_private_servers: bool = False
+    currency: Annotated[str, Field(pattern="^[A-Z]{3}$")] = "USD"
+    support_url: Text = None
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+    failpoint: Text = None
+    telegram: Telegram = Telegram()
+    stripe: Stripe = Stripe()
+    worker: Worker = Worker()
+    timeout: Timeout = Timeout()
+    limit: Limit = Limit()
+
+    @property
+    def address(self) -> tuple[str, int]:
+        """Host and port of the API."""
+        host, _, port = self.listen.rpartition(":")
+        if not host or not port.isdigit() or int(port) > 65535:
+            raise InvalidInput("VEILBOT_LISTEN must be HOST:PORT", field="VEILBOT_LISTEN")
+        return host.strip("[]"), int(port)
+
+    def secrets(self) -> Iterator[str]:
+        """Yield every secret value, for the log's redaction."""
+        parts = (self.telegram.token, self.telegram.webhook_secret, self.stripe.secret_key)
+        for secret in (*parts, *self.stripe.webhook_secret, *self.encryption_keys):
+            if secret is not None and len(secret.get_secret_value()) >= 8:
+                yield secret.get_secret_value()
+
+
+def load(*, env_file: Path | None = Path(".env"), **given: object) -> Settings:
+    """Read the settings and refuse wrong ones; what is ``given`` wins over the environment, that over ``env_file``.
+
+    Raises:
+        InvalidInput: one sentence that names the variable and never its value.
+    """
+    names = {*os.environ, *(dotenv_values(env_file) if env_file is not None and env_file.is_file() else ())}
+    if unknown := sorted({name.upper() for name in names if name.upper().startswith(PREFIX)} - _known()):
+        raise InvalidInput(f"{unknown[0]} is not a setting of VeilBot; see .env.example", field=unknown[0])
+    try:
+        settings = Settings(_env_file=env_file, **given)  # type: ignore[call-arg, arg-type]  # pydantic-settings takes it
+    except ValidationError as error:
+        first = error.errors(include_input=False, include_context=False, include_url=False)[0]
+        name = PREFIX + "__".join(str(part).upper() for part in first["loc"] if isinstance(part, str))
+        raise InvalidInput(f"{name}: {first['msg']}", field=name) from None
+    _check(settings)
+    return settings
+
+
+def _known() -> set[str]:
+    known = set()
+    for name, field in Settings.model_fields.items():
+        part = field.annotation
+        if isinstance(part, type) and issubclass(part, _Part):
+            known |= {f"{PREFIX}{name}__{inner}".upper() for inner in part.model_fields}
+        else:
+            known.add(f"{PREFIX}{name}".upper())
+    return known
+
+
+def _check(settings: Settings) -> None:
+    """Refuse combinations that would fail later or be unsafe."""
+    settings.address  # noqa: B018 - reading it is the check
+    telegram, stripe = settings.telegram, settings.stripe
+    if telegram.mode == "webhook" and telegram.token and not telegram.webhook_secret:
+        _refuse("TELEGRAM__WEBHOOK_SECRET", "is required in webhook mode")
+    if stripe.secret_key and not stripe.webhook_secret:
+        _refuse("STRIPE__WEBHOOK_SECRET", "is required with a Stripe key: unsigned events are never read")
+    if settings.env == "prod":
+        _check_prod(settings)
+
+
+def _check_prod(settings: Settings) -> None:
+    if not settings.encryption_keys:
+        _refuse("ENCRYPTION_KEYS", "is required in prod; `veilbot init` makes one")
+    if settings.failpoint:
+        _refuse("FAILPOINT", "is for tests and refused in prod")
+    if settings.allow_private_servers:
+        _refuse("ALLOW_PRIVATE_SERVERS", "is refused in prod")
+    if not settings.public_url.startswith("https://"):
+        _refuse("PUBLIC_URL", "must begin with https:// in prod")
+    weak = (
+        ("TELEGRAM__WEBHOOK_SECRET", settings.telegram.webhook_secret),
+        *(("STRIPE__WEBHOOK_SECRET", secret) for secret in settings.stripe.webhook_secret),
+    )
+    for name, secret in weak:
+        if secret is not None and len(secret.get_secret_value()) < 16:
+            _refuse(name, "is too short to be a secret: 16 characters or more")
+
+
+def _refuse(name: str, why: str) -> None:
+    raise InvalidInput(f"{PREFIX}{name} {why}", field=PREFIX + name)
