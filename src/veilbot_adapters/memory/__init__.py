@@ -14,6 +14,7 @@ from veilbot_adapters.memory.network import inside_unit_of_work
 from veilbot_adapters.memory.notifier import Alert, MemoryNotifier
 from veilbot_adapters.memory.payments import MemoryGateway, Webhook
 from veilbot_adapters.memory.secrets import MemorySecrets
+from veilbot_adapters.memory.storage import MemoryStorage
 from veilbot_adapters.memory.vpn import MemoryServer, MemoryVpn
 
 __all__ = [
@@ -27,6 +28,7 @@ __all__ = [
     "MemoryNotifier",
     "MemorySecrets",
     "MemoryServer",
+    "MemoryStorage",
     "MemoryVpn",
     "Webhook",
     "inside_unit_of_work",

@@ -10,7 +10,7 @@ from itertools import count
 from veilbot_adapters.memory.network import Network, Pause, step_aside
 from veilbot_adapters.memory.webhook import SIGNATURE, TOLERANCE, read, write
 from veilbot_core.domain.errors import InvalidSignature, NotFound, Rejected
-from veilbot_core.domain.ids import OrderId
+from veilbot_core.domain.ids import OrderId, derive
 from veilbot_core.domain.money import Money
 from veilbot_core.domain.order import Order
 from veilbot_core.domain.payment import Happening, PaymentEvent, Provider
@@ -115,10 +115,10 @@ class MemoryGateway(Network, PaymentGateway):
             event = self._about(Happening.EXPIRED, order.id, f"cs_{order.id.hex}", now)
             return replace(event, event_id=f"fetched_cs_{order.id.hex}")
 
-    async def refund(self, order: Order, charge_id: str, money: Money) -> PaymentEvent:
-        """Send money back; the same order and amount give the same refund."""
+    async def refund(self, order: Order, charge_id: str, money: Money, *, attempt: str) -> PaymentEvent:
+        """Send money back; the same charge, amount and attempt give the same refund."""
         async with self._call("refund"):
-            refund_id = f"re_{order.id.hex}_{money.amount}"
+            refund_id = f"re_{derive('refund', charge_id, money.amount, attempt).hex}"
             known = self.refunds.get(refund_id)
             if known is None:
                 charge = self.charges.get(charge_id)

@@ -1,0 +1,124 @@
+"""Durable work and facts on their way out, in memory."""
+
+import heapq
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from datetime import datetime
+
+from veilbot_adapters.memory.tables import Entry, Index, Journal, Table, below
+from veilbot_core.domain.errors import LeaseLost
+from veilbot_core.domain.events import Event
+from veilbot_core.domain.ids import EventId, JobId
+from veilbot_core.domain.jobs import Job, JobKind, JobState
+from veilbot_core.ports import repositories as port
+
+
+class MemoryOutbox(port.Outbox):
+    """Facts that wait, in the order of their ids; one that was confirmed is forgotten."""
+
+    def __init__(self, journal: Journal) -> None:
+        self._by_id = Index[Event](lambda _: 0)
+        self._table = Table(journal, indexes=[self._by_id])
+
+    def append(self, *events: Event) -> None:
+        """Insert."""
+        for event in events:
+            self._table.insert(event.id.int, event)
+
+    def waiting(self, limit: int) -> Sequence[Event]:
+        """Walk up by id."""
+        return self._table.take(self._by_id.up(), limit)
+
+    def sent(self, event_ids: Iterable[EventId], at: datetime) -> None:  # noqa: ARG002 - nobody asks when
+        """Forget them."""
+        for event_id in event_ids:
+            if event_id.int in self._table.rows:
+                self._table.delete(event_id.int)
+
+
+class MemoryJobs(port.Jobs):
+    """Jobs by id; the ready ones of each kind by the time of being due or of their lease's end; the dead ones by id."""
+
+    def __init__(self, journal: Journal) -> None:
+        self._ready = Index[Job](lambda job: job.kind if _free(job) else None, lambda job: (job.due,))
+        self._leased = Index[Job](lambda job: job.kind if job.leased_until else None, lambda job: (job.leased_until,))
+        self._dead = Index[Job](lambda job: 0 if job.state is JobState.DEAD else None)
+        self._table = Table(journal, indexes=[self._ready, self._leased, self._dead])
+        self.asked = False
+        """Whether something became ready since somebody set this to False; the storage rings the doorbell then."""
+
+    def ask(self, *jobs: Job) -> None:
+        """Insert, or ask again for what is there."""
+        for job in jobs:
+            self.asked = True
+            known = self._table.rows.get(job.id.int)
+            if known is None:
+                self._table.insert(job.id.int, job)
+                continue
+            again = replace(known, revision=known.revision + 1, due=min(known.due, job.due))
+            if known.state is JobState.DEAD:
+                again = replace(again, state=JobState.READY, attempts=0)
+            self._table.update(job.id.int, again)
+
+    def ensure(self, job: Job) -> bool:
+        """Insert what is not there."""
+        if job.id.int in self._table.rows:
+            return False
+        self.ask(job)
+        return True
+
+    def claim(self, now: datetime, until: datetime, limit: int, kinds: Iterable[JobKind] = ()) -> Sequence[Job]:
+        """Take the free ones that are due longest, and those whose lease has ended."""
+        wanted = sorted(set(kinds)) or tuple(JobKind)
+        walks = [index.up(kind) for kind in wanted for index in (self._ready, self._leased)]
+        found: list[Entry] = []
+        for entry in heapq.merge(*walks):
+            if entry[0] > now or len(found) >= limit:
+                break
+            found.append(entry)
+        jobs = [
+            replace(job, attempts=job.attempts + 1, fence=job.fence + 1, leased_until=until)
+            for job in self._table.take(iter(found))
+        ]
+        for job in jobs:
+            self._table.update(job.id.int, job)
+        return jobs
+
+    def finish(self, job: Job) -> None:
+        """Remove it, or free it for whoever asked again."""
+        known = self._mine(job)
+        if known.revision == job.revision:
+            self._table.delete(job.id.int)
+        else:
+            self.asked = True
+            self._table.update(job.id.int, replace(known, leased_until=None, attempts=0))
+
+    def postpone(self, job: Job, due: datetime, error: str, *, keep_attempts: bool = True) -> None:
+        """Free it for later."""
+        known = self._mine(job)
+        attempts = known.attempts if keep_attempts else 0
+        self._table.update(job.id.int, replace(known, leased_until=None, due=due, error=error, attempts=attempts))
+
+    def bury(self, job: Job, error: str) -> None:
+        """Mark it dead."""
+        known = self._mine(job)
+        self._table.update(job.id.int, replace(known, leased_until=None, state=JobState.DEAD, error=error))
+
+    def dead(self, *, limit: int, after: JobId | None = None) -> Sequence[Job]:
+        """Walk up the dead ones."""
+        return self._table.take(self._dead.up(after=below(after)), limit)
+
+    def next_due(self) -> datetime | None:
+        """Compare the first free job of each kind."""
+        firsts = (next(self._ready.up(kind), None) for kind in JobKind)
+        return min((first[0] for first in firsts if first is not None), default=None)
+
+    def _mine(self, job: Job) -> Job:
+        known = self._table.rows.get(job.id.int)
+        if known is None or known.fence != job.fence or known.leased_until is None:
+            raise LeaseLost
+        return known
+
+
+def _free(job: Job) -> bool:
+    return job.state is JobState.READY and job.leased_until is None
