@@ -6,10 +6,12 @@ refuse to be called from inside a unit of work.
 """
 
 from veilbot_adapters.memory.bus import MemoryBus
+from veilbot_adapters.memory.cache import MemoryCache
 from veilbot_adapters.memory.clock import MemoryClock
 from veilbot_adapters.memory.doorbell import MemoryDoorbell
 from veilbot_adapters.memory.failpoints import MemoryFailpoints
 from veilbot_adapters.memory.ids import MemoryIds
+from veilbot_adapters.memory.limiter import MemoryLimiter
 from veilbot_adapters.memory.network import inside_unit_of_work
 from veilbot_adapters.memory.notifier import Alert, MemoryNotifier
 from veilbot_adapters.memory.payments import MemoryGateway, Webhook
@@ -20,11 +22,13 @@ from veilbot_adapters.memory.vpn import MemoryServer, MemoryVpn
 __all__ = [
     "Alert",
     "MemoryBus",
+    "MemoryCache",
     "MemoryClock",
     "MemoryDoorbell",
     "MemoryFailpoints",
     "MemoryGateway",
     "MemoryIds",
+    "MemoryLimiter",
     "MemoryNotifier",
     "MemorySecrets",
     "MemoryServer",
