@@ -3,7 +3,7 @@
 import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import Protocol, TypeVar
+from typing import TypeVar
 
 import httpx
 import stripe
@@ -12,6 +12,7 @@ from stripe import RequestOptions, SignatureVerificationError, WebhookSignature
 from veilbot_adapters.payments import stripe_events as events
 from veilbot_adapters.payments.stripe_errors import translated
 from veilbot_adapters.payments.stripe_money import to_stripe
+from veilbot_adapters.resilience import Effect, Guard
 from veilbot_core.domain.errors import InvalidInput, InvalidSignature, Rejected
 from veilbot_core.domain.money import Money
 from veilbot_core.domain.order import Order
@@ -29,13 +30,6 @@ LONGEST = timedelta(hours=23, minutes=55)
 
 # Its DEBUG lines are whole requests and answers, with customers' addresses and payment links in them.
 logging.getLogger("stripe").setLevel(logging.WARNING)
-
-
-class Guard(Protocol):
-    """The guarded way out: retries outside, breaker per attempt, timeout inside."""
-
-    async def __call__(self, call: Callable[[], Awaitable[T]], /, *, idempotent: bool) -> T:
-        """Make the call."""
 
 
 class StripeGateway(PaymentGateway):
@@ -197,7 +191,7 @@ class StripeGateway(PaymentGateway):
             with translated(mutating=mutating):
                 return await call()
 
-        return await self._guard(attempt, idempotent=True)
+        return await self._guard.call(attempt, Effect.REPEATABLE if mutating else Effect.NONE)
 
     def _verified(self, body: bytes, header: str) -> str:
         """Return the body as text if one of our secrets signed it just now.
