@@ -55,7 +55,7 @@ def _meaning(error: stripe.StripeError, *, mutating: bool) -> PortError:
     if isinstance(error, stripe.APIConnectionError):
         if isinstance(error.__cause__, _NEVER_SENT):
             return Unavailable("Stripe cannot be reached")
-        return _lost("no complete answer", mutating=mutating)
+        return _lost(f"no complete answer ({type(error.__cause__).__name__})", mutating=mutating)
     if status == 409:  # the same idempotency key is being worked on right now
         return Unavailable(_sentence("is still busy with the first attempt", error), retry_after=_retry_after(error))
     if status is not None and 400 <= status < 500:
