@@ -229,7 +229,8 @@ async def test_few_are_in_flight_some_wait_and_the_rest_is_refused_at_once(make:
     guard = make(Limits(in_flight=4, waiting=16))
     other = Other(*["hang"] * 20)
     async with asyncio.TaskGroup() as group:
-        calls = [group.create_task(guard.call(other)) for _ in range(20)]
+        for _ in range(20):
+            group.create_task(guard.call(other))
         await asyncio.sleep(0)
         with pytest.raises(Unavailable, match="too many"):
             await guard.call(other)
