@@ -114,6 +114,7 @@ class Settings(BaseSettings):
     encryption_keys: SecretList = ()
     public_url: str = "http://127.0.0.1:8080"
     link_urls: TextList = ()
+    return_url: Text = None
     listen: str = "127.0.0.1:8080"
     trusted_proxies: Annotated[tuple[Annotated[str, BeforeValidator(_network)], ...], BeforeValidator(_split)] = ()
     allow_private_servers: bool = False

@@ -1,0 +1,56 @@
+"""Every check of the project: ``nox`` runs the linters and all tests on this Python."""
+
+import nox
+
+nox.options.sessions = ["lint", "tests"]
+nox.options.default_venv_backend = "uv|virtualenv"
+nox.options.error_on_missing_interpreters = True
+nox.options.reuse_existing_virtualenvs = True
+
+LOCKED = ("--require-hashes", "-r", "requirements-dev.txt")
+
+
+def _install(session: nox.Session) -> None:
+    session.install(*LOCKED)
+    session.install("--no-deps", "-e", ".")
+
+
+@nox.session
+def lint(session: nox.Session) -> None:
+    """Format, rules, types and the walls between the packages."""
+    _install(session)
+    session.run("ruff", "format", "--check", ".")
+    session.run("ruff", "check", ".")
+    session.run("mypy")
+    session.run("lint-imports")
+
+
+@nox.session
+def tests(session: nox.Session) -> None:
+    """All tests, with the coverage of the core; Postgres is a real one from a wheel."""
+    _install(session)
+    session.run("pytest", "--cov", "--cov-branch", *session.posargs)
+
+
+@nox.session(python=["3.11", "3.12", "3.13"])
+def matrix(session: nox.Session) -> None:
+    """All tests on each supported Python."""
+    _install(session)
+    session.run("pytest", *session.posargs)
+
+
+@nox.session
+def bench(session: nox.Session) -> None:
+    """Measured speed, as ratios in one run; see bench/README.md."""
+    _install(session)
+    session.run("python", "-m", "bench", *session.posargs)
+
+
+@nox.session
+def lock(session: nox.Session) -> None:
+    """Write the requirements files anew, with hashes and without addresses."""
+    session.install("uv")
+    options = ("--universal", "--python-version", "3.11", "--generate-hashes", "--no-emit-index-url", "--no-header")
+    compile_ = ("uv", "pip", "compile", "-q", "--no-emit-find-links", "--no-annotate", *options, *session.posargs)
+    session.run(*compile_, "pyproject.toml", "-o", "requirements.txt")
+    session.run(*compile_, "pyproject.toml", "--group", "dev", "-o", "requirements-dev.txt")

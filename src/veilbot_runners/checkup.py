@@ -1,0 +1,89 @@
+"""Checkup: what ``veilbot doctor`` looks at."""
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from veilbot_core.domain.errors import Rejected, VeilbotError
+from veilbot_runners.container import Container, open_container
+from veilbot_runners.settings import Settings, load
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """One thing that was looked at."""
+
+    check: str
+    ok: bool
+    says: str
+    mend: str = ""
+    """What to do about it."""
+
+
+async def examine(env_file: Path) -> list[Finding]:
+    """Look at everything that a shop needs; one trouble does not hide the next."""
+    try:
+        settings = load(env_file=env_file)
+    except VeilbotError as error:
+        return [Finding(check="settings", ok=False, says=str(error), mend=f"correct it in the environment or {env_file}")]
+    findings = [Finding(check="settings", ok=True, says=f"read for {settings.env}")]
+    try:
+        async with open_container(settings) as container:
+            findings.append(await _database(container))
+            findings.extend(_money(settings))
+            findings.extend(await _bot(settings))
+            if findings[1].ok:
+                findings.extend([finding async for finding in _servers(container)])
+    except VeilbotError as error:
+        findings.append(Finding(check="adapters", ok=False, says=str(error), mend="correct the setting that it names"))
+    return findings
+
+
+async def _database(container: Container) -> Finding:
+    try:
+        await container.storage().check()
+    except Rejected as error:
+        return Finding(check="database", ok=False, says=str(error), mend="run: veilbot migrate")
+    except VeilbotError as error:
+        return Finding(check="database", ok=False, says=str(error), mend="start it, or correct VEILBOT_DATABASE_URL")
+    return Finding(check="database", ok=True, says="answers, and its schema is this version's")
+
+
+def _money(settings: Settings) -> list[Finding]:
+    if settings.stripe.secret_key is None:
+        mend = "set VEILBOT_STRIPE__SECRET_KEY and VEILBOT_STRIPE__WEBHOOK_SECRET"
+        return [Finding(check="payments", ok=False, says="no payment provider is configured", mend=mend)]
+    says = f"stripe; its webhook must point to {settings.public_url}/webhooks/stripe"
+    found = [Finding(check="payments", ok=True, says=says)]
+    live = settings.stripe.secret_key.get_secret_value().startswith(("sk_live", "rk_live"))
+    if settings.env == "prod" and not live:
+        mend = "set the live key in VEILBOT_STRIPE__SECRET_KEY"
+        found.append(Finding(check="stripe mode", ok=False, says="a test key in prod takes no real money", mend=mend))
+    return found
+
+
+async def _bot(settings: Settings) -> list[Finding]:
+    if settings.telegram.token is None:
+        mend = "set VEILBOT_TELEGRAM__TOKEN to what @BotFather gave you"
+        return [Finding(check="bot", ok=False, says="no bot is configured", mend=mend)]
+    from veilbot_runners.serving import bot_name
+
+    try:
+        name = await bot_name(settings)
+    except VeilbotError as error:
+        return [Finding(check="bot", ok=False, says=str(error), mend="check VEILBOT_TELEGRAM__TOKEN and the network")]
+    return [Finding(check="bot", ok=True, says=f"Telegram knows it as @{name}")]
+
+
+async def _servers(container: Container) -> AsyncIterator[Finding]:
+    application = container.application()
+    names = {server.id: server.name for server in await application.fleet.all()}
+    if not names:
+        yield Finding(check="servers", ok=False, says="there is no server to sell", mend="run: veilbot server add ...")
+    for health in await application.fleet.status():
+        mend = "" if health.healthy else "start the server, or check its address and certificate pin"
+        says = f"answered in {health.milliseconds} ms" if health.healthy else health.error
+        yield Finding(check=f"server {names.get(health.server_id, '?')}", ok=health.healthy, says=says, mend=mend)
+    if not await application.catalog.on_sale(application.policy.currency):
+        mend = f"run: veilbot tariff add --name Month --days 30 --price {application.policy.currency}:4.99"
+        yield Finding(check="tariffs", ok=False, says=f"nothing is on sale in {application.policy.currency}", mend=mend)

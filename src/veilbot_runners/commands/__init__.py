@@ -1,0 +1,1 @@
+"""What ``veilbot`` can be told, one file per kind of command."""

@@ -1,0 +1,119 @@
+"""Commands that take care of a shop: init, migrate, doctor, reconcile and what it can tell about itself."""
+
+import asyncio
+import json
+import secrets
+import sys
+from pathlib import Path
+from typing import Annotated
+from uuid import UUID
+
+import typer
+
+from veilbot_core.application import Application
+from veilbot_core.domain.errors import Conflict, VeilbotError
+from veilbot_core.domain.server import Server, ServerStatus
+from veilbot_core.ports.failpoints import Point
+from veilbot_runners import checkup, logs
+from veilbot_runners.commands.printing import AsJson, Row, show, show_all
+from veilbot_runners.commands.serve import ENV_FILE, settings, with_shop
+from veilbot_runners.settings import load
+
+
+def init(
+    force: Annotated[bool, typer.Option("--force", help="Replace a file that is there.")] = False,
+) -> None:
+    """Write a commented .env with generated secrets."""
+    from veilbot_adapters.sealing import new_key
+
+    path = ENV_FILE.get()
+    if path.exists() and not force:
+        raise Conflict(f"{path} is there already; --force replaces it (and its secrets are lost)")
+    text = (Path(__file__).parent.parent / "env.example").read_text(encoding="utf-8")
+    text = text.replace("# VEILBOT_ENCRYPTION_KEYS=", f"VEILBOT_ENCRYPTION_KEYS={new_key()}")
+    text = text.replace(
+        "# VEILBOT_TELEGRAM__WEBHOOK_SECRET=", f"VEILBOT_TELEGRAM__WEBHOOK_SECRET={secrets.token_urlsafe(24)}"
+    )
+    path.touch(mode=0o600)
+    path.chmod(0o600)
+    path.write_text(text, encoding="utf-8")
+    print(f"Wrote {path}. Fill in the bot's token and the payment keys, then: veilbot migrate && veilbot doctor")
+
+
+def migrate(
+    check: Annotated[bool, typer.Option("--check", help="Change nothing; exit 1 if something is to be done.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Bring the database's schema up to date."""
+    from veilbot_adapters import database
+
+    url = settings().database_url
+    steps = asyncio.run(database.pending(url) if check else database.migrate(url))
+    rows: list[Row] = [{"revision": step} for step in steps]
+    show_all(rows, as_json=as_json, empty="The schema is up to date.")
+    if check and steps:
+        sys.exit(1)
+
+
+def doctor(as_json: AsJson = False) -> None:
+    """Check settings, database, servers, payments and the bot, and say how to mend what is wrong."""
+    logs.configure("error")
+    findings = asyncio.run(checkup.examine(ENV_FILE.get()))
+    rows: list[Row] = [{"check": f.check, "ok": f.ok, "says": f.says, "mend": f.mend} for f in findings]
+    if as_json:
+        show_all(rows, as_json=True, empty="")
+    for finding in () if as_json else findings:
+        print(f"{'ok  ' if finding.ok else 'FAIL'}  {finding.check}: {finding.says}")
+        if finding.mend:
+            print(f"      -> {finding.mend}")
+    if not all(finding.ok for finding in findings):
+        sys.exit(1)
+
+
+def reconcile(
+    server: Annotated[UUID | None, typer.Option(help="Only this one.")] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Change nothing.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Compare servers with what we want of them; the worker mends what differs."""
+
+    async def act(shop: Application) -> list[Row]:
+        chosen = [s for s in await shop.fleet.all() if s.id == (server or s.id)]
+        used = [s for s in chosen if server or s.status is not ServerStatus.DISABLED]
+        return [await _pass_over(shop, each, dry_run=dry_run) for each in used]
+
+    rows = with_shop(act)
+    show_all(rows, as_json=as_json, empty="There is no such server.")
+    if any(row["error"] for row in rows) or (server is not None and not rows):
+        sys.exit(1)
+
+
+async def _pass_over(shop: Application, server: Server, *, dry_run: bool) -> Row:
+    row: dict[str, object] = {"server": server.name, "id": server.id}
+    try:
+        report = await shop.provisioning.reconcile(server.id, dry_run=dry_run)
+    except VeilbotError as error:
+        counts: dict[str, object] = dict.fromkeys(("wanted", "missing", "surplus", "differing", "foreign"))
+        return row | counts | {"error": str(error)}
+    return row | {
+        "wanted": report.wanted,
+        "missing": len(report.missing),
+        "surplus": len(report.surplus),
+        "differing": len(report.differing),
+        "foreign": len(report.foreign),
+        "error": None,
+    }
+
+
+def openapi() -> None:
+    """Print the OpenAPI document of the HTTP API."""
+    from veilbot_runners.serving import document
+
+    logs.configure("error")
+    print(json.dumps(asyncio.run(document(load(env_file=ENV_FILE.get()))), indent=2, ensure_ascii=False))
+
+
+def failpoints(as_json: AsJson = False) -> None:
+    """List the named places where a test may let the process die."""
+    rows: list[Row] = [{"point": point.value, "name": point.name.lower().replace("_", " ")} for point in Point]
+    show_all(rows, as_json=as_json, empty="")

@@ -1,0 +1,39 @@
+"""``veilbot demo``: the whole shop on this machine, with nobody's account."""
+
+import asyncio
+import shutil
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from veilbot_core.domain.errors import Conflict
+from veilbot_runners import logs
+
+FOLDER = Path("veilbot-demo")
+
+
+def demo(
+    port: Annotated[int, typer.Option(min=1, max=65532, help="Where; the servers take the next three.")] = 8080,
+    fresh: Annotated[bool, typer.Option("--fresh", help="Start over, with an empty shop.")] = False,
+) -> None:
+    """Run the whole shop against a sandbox of Telegram, Outline and Stripe on 127.0.0.1."""
+    import uvloop
+
+    from veilbot_runners import serving
+    from veilbot_runners.sandbox.shop import Credentials, run_demo
+
+    folder = FOLDER.resolve()
+    if fresh and folder.exists():
+        if not (folder / "credentials.json").exists():
+            raise Conflict(f"{folder} was not made by the demo; move it away first")
+        shutil.rmtree(folder)
+    made = Credentials.read(folder)
+    logs.configure("warning", secrets=(made.telegram_token, made.stripe_key, made.webhook_secret, made.encryption_key))
+
+    async def go() -> None:
+        stop = asyncio.Event()
+        serving.watch_signals(stop)
+        await run_demo(folder, port, stop)
+
+    uvloop.run(go())

@@ -1,0 +1,199 @@
+"""Commands about tariffs, servers, users and API keys."""
+
+from typing import Annotated
+from uuid import UUID
+
+import typer
+
+from veilbot_core.domain.apikey import ApiKey
+from veilbot_core.domain.errors import InvalidInput
+from veilbot_core.domain.ids import ApiKeyId, TariffId
+from veilbot_core.domain.money import Money
+from veilbot_core.domain.server import AccessLevel, Server
+from veilbot_core.domain.tariff import Protocol, Tariff, Terms
+from veilbot_core.domain.user import Language, User
+from veilbot_core.services.fleet import Draft
+from veilbot_runners.commands.printing import AsJson, Row, show, show_all
+from veilbot_runners.commands.serve import with_shop
+
+tariffs = typer.Typer(help="What is sold.", no_args_is_help=True, rich_markup_mode=None)
+servers = typer.Typer(help="VPN servers.", no_args_is_help=True, rich_markup_mode=None)
+users = typer.Typer(help="Customers.", no_args_is_help=True, rich_markup_mode=None)
+api_keys = typer.Typer(help="Keys of the HTTP API.", no_args_is_help=True, rich_markup_mode=None)
+
+Limit = Annotated[int, typer.Option(min=1, max=1000, help="How many to show.")]
+
+
+@tariffs.command("add")
+def tariff_add(
+    name: Annotated[str, typer.Option(help="What customers see.")],
+    days: Annotated[int, typer.Option(help="How long it lasts.")],
+    price: Annotated[list[str] | None, typer.Option(help="CURRENCY:AMOUNT in major units, as USD:4.99.")] = None,
+    traffic_gb: Annotated[int | None, typer.Option(help="Traffic limit in GB (10^9 bytes).")] = None,
+    devices: Annotated[int | None, typer.Option(help="Device limit.")] = None,
+    protocol: Annotated[list[Protocol] | None, typer.Option(help="One key per protocol.")] = None,
+    group: Annotated[list[str] | None, typer.Option(help="Server groups that serve it; all by default.")] = None,
+    trial: Annotated[bool, typer.Option("--trial", help="Free, once per person; not for sale.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Put a tariff on sale."""
+    terms = Terms(
+        name=name,
+        days=days,
+        traffic_limit=traffic_gb * 10**9 if traffic_gb is not None else None,
+        device_limit=devices,
+        protocols=tuple(protocol or [Protocol.OUTLINE]),
+        groups=tuple(group or ()),
+    )
+    prices = dict(_price(text) for text in price or ())
+    show(_tariff(with_shop(lambda shop: shop.catalog.add(terms, prices, trial=trial))), as_json=as_json)
+
+
+@tariffs.command("list")
+def tariff_list(as_json: AsJson = False) -> None:
+    """Show every tariff."""
+    found = with_shop(lambda shop: shop.catalog.all())
+    show_all([_tariff(t) for t in found], as_json=as_json, empty="There is nothing on sale: veilbot tariff add")
+
+
+@tariffs.command("archive")
+def tariff_archive(tariff: UUID, as_json: AsJson = False) -> None:
+    """Take a tariff off sale; what was sold stays as it was."""
+    show(_tariff(with_shop(lambda shop: shop.catalog.archive(TariffId(tariff)))), as_json=as_json)
+
+
+@servers.command("add")
+def server_add(
+    name: Annotated[str, typer.Option(help="What customers' apps show.")],
+    country: Annotated[str, typer.Option(help="Two letters, ISO 3166-1.")],
+    protocol: Annotated[Protocol, typer.Option(help="What the server speaks.")] = Protocol.OUTLINE,
+    api_url: Annotated[str | None, typer.Option(help="Outline: apiUrl, as its installer printed it.")] = None,
+    cert_sha256: Annotated[str | None, typer.Option(help="Outline: certSha256.")] = None,
+    access_json: Annotated[str | None, typer.Option(help="Outline: the installer's whole line.")] = None,
+    capacity: Annotated[int, typer.Option(help="How many keys it takes.")] = 100,
+    weight: Annotated[int, typer.Option(help="More is chosen more often.")] = 100,
+    access: Annotated[AccessLevel, typer.Option(help="Who may get a key there.")] = AccessLevel.ALL,
+    group: Annotated[str, typer.Option(help="Which tariffs it serves.")] = "",
+    probe: Annotated[bool, typer.Option(help="Ask for a sign of life before it is saved.")] = True,
+    as_json: AsJson = False,
+) -> None:
+    """Put a server into service."""
+    given = {"api_url": api_url, "cert_sha256": cert_sha256, "access": access_json}
+    draft = Draft(
+        name=name,
+        protocol=protocol,
+        country=country,
+        endpoint={field: value for field, value in given.items() if value},
+        capacity=capacity,
+        weight=weight,
+        access=access,
+        group=group,
+    )
+    show(_server(with_shop(lambda shop: shop.fleet.add(draft, probe=probe))), as_json=as_json)
+
+
+@servers.command("list")
+def server_list(as_json: AsJson = False) -> None:
+    """Show every server."""
+    found = with_shop(lambda shop: shop.fleet.all())
+    show_all([_server(s) for s in found], as_json=as_json, empty="There is no server: veilbot server add")
+
+
+@users.command("add")
+def user_add(
+    name: Annotated[str, typer.Option(help="How to call them.")],
+    telegram_id: Annotated[int | None, typer.Option(help="Their Telegram account.")] = None,
+    language: Annotated[Language, typer.Option(help="Of the texts they get.")] = Language.EN,
+    as_json: AsJson = False,
+) -> None:
+    """Make a customer by hand."""
+    show(_user(with_shop(lambda shop: shop.users.add(name, telegram_id, language))), as_json=as_json)
+
+
+@users.command("list")
+def user_list(limit: Limit = 50, as_json: AsJson = False) -> None:
+    """Show customers, newest first."""
+    found = with_shop(lambda shop: shop.users.page(limit=limit))
+    show_all([_user(u) for u in found], as_json=as_json, empty="Nobody has come yet.")
+
+
+@api_keys.command("add")
+def api_key_add(
+    name: Annotated[str, typer.Option(help="Who will use it.")],
+    scope: Annotated[list[str], typer.Option(help="users:read, billing:write ... or '*'.")],
+    days: Annotated[int | None, typer.Option(min=1, help="After how many days it ends.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Make a key of the HTTP API; the secret is printed once."""
+    key, secret = with_shop(lambda shop: shop.api_keys.add(name, scope, days=days))
+    show({**_api_key(key), "secret": secret}, as_json=as_json)
+
+
+@api_keys.command("list")
+def api_key_list(as_json: AsJson = False) -> None:
+    """Show every API key, without its secret."""
+    found = with_shop(lambda shop: shop.api_keys.all())
+    show_all([_api_key(k) for k in found], as_json=as_json, empty="There is no API key: veilbot apikey add")
+
+
+@api_keys.command("revoke")
+def api_key_revoke(key: UUID, as_json: AsJson = False) -> None:
+    """Shut an API key for ever."""
+    show(_api_key(with_shop(lambda shop: shop.api_keys.revoke(ApiKeyId(key)))), as_json=as_json)
+
+
+def _price(text: str) -> tuple[str, int]:
+    currency, colon, amount = text.partition(":")
+    if not colon:
+        raise InvalidInput(f"{text!r} is not a price; write it as USD:4.99", field="price")
+    return currency.upper(), Money.parse(amount, currency.upper()).amount
+
+
+def _tariff(tariff: Tariff) -> Row:
+    terms = tariff.terms
+    return {
+        "id": tariff.id,
+        "name": terms.name,
+        "days": terms.days,
+        "prices": [str(Money(amount=amount, currency=currency)) for currency, amount in sorted(tariff.prices.items())],
+        "traffic_limit": terms.traffic_limit,
+        "device_limit": terms.device_limit,
+        "protocols": list(terms.protocols),
+        "trial": tariff.trial,
+        "archived_at": tariff.archived_at,
+    }
+
+
+def _server(server: Server) -> Row:
+    return {
+        "id": server.id,
+        "name": server.name,
+        "protocol": server.protocol,
+        "country": server.country,
+        "status": server.status,
+        "down_since": server.down_since,
+        "reserved": server.reserved,
+        "capacity": server.capacity,
+    }
+
+
+def _user(user: User) -> Row:
+    return {
+        "id": user.id,
+        "name": user.name,
+        "telegram_id": user.telegram_id,
+        "language": user.language,
+        "blocked_at": user.blocked_at,
+        "created_at": user.created_at,
+    }
+
+
+def _api_key(key: ApiKey) -> Row:
+    return {
+        "id": key.id,
+        "name": key.name,
+        "hint": key.hint,
+        "scopes": key.scopes,
+        "expires_at": key.expires_at,
+        "revoked_at": key.revoked_at,
+    }

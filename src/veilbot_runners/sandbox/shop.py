@@ -1,0 +1,203 @@
+"""The demo: the real bot, API and worker against the sandbox, in one process."""
+
+import asyncio
+import json
+import secrets
+from collections.abc import Mapping
+from contextlib import AsyncExitStack
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from litestar import Litestar
+from litestar.types import Receive, Scope, Send
+
+from veilbot_adapters.database import migrate
+from veilbot_adapters.sealing import new_key
+from veilbot_core.application import Application
+from veilbot_core.domain.tariff import Protocol, Terms
+from veilbot_core.services.fleet import Draft
+from veilbot_runners import serving
+from veilbot_runners.container import open_container
+from veilbot_runners.sandbox.home import home_page
+from veilbot_runners.sandbox.outline import OutlineSandbox, outline_router
+from veilbot_runners.sandbox.stripe import StripeSandbox, stripe_router
+from veilbot_runners.sandbox.telegram import TelegramSandbox, telegram_router
+from veilbot_runners.settings import Settings, Stripe, Telegram, load
+
+OPERATOR = 1000
+_SERVERS = {"Amsterdam 1": "NL", "Frankfurt 1": "DE", "Frankfurt 2": "DE"}
+_TARIFFS = (
+    (Terms(name="Week", days=7, traffic_limit=20 * 10**9), {"USD": 149, "RUB": 14900}),
+    (Terms(name="Month", days=30, traffic_limit=100 * 10**9), {"USD": 499, "RUB": 49900}),
+    (Terms(name="Year", days=365), {"USD": 3999, "RUB": 399000}),
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Credentials:
+    """What the demo made up for itself; kept, so that a second start finds the same shop."""
+
+    seed: str
+    telegram_token: str
+    stripe_key: str
+    webhook_secret: str
+    encryption_key: str
+    api_key: str = ""
+
+    @classmethod
+    def read(cls, folder: Path) -> "Credentials":
+        """Return the folder's credentials, made now if there are none."""
+        path = folder / "credentials.json"
+        if path.exists():
+            return cls(**json.loads(path.read_text(encoding="utf-8")))
+        made = cls(
+            seed=secrets.token_hex(16),
+            telegram_token=f"{secrets.randbelow(10**9) + 10**9}:{secrets.token_urlsafe(26)}",
+            stripe_key=f"sk_test_{secrets.token_hex(16)}",
+            webhook_secret=f"whsec_{secrets.token_hex(16)}",
+            encryption_key=new_key(),
+        )
+        made.write(folder)
+        return made
+
+    def write(self, folder: Path) -> None:
+        """Keep them, for the owner's eyes only."""
+        folder.mkdir(parents=True, exist_ok=True)
+        path = folder / "credentials.json"
+        path.touch(mode=0o600)
+        path.write_text(json.dumps(asdict(self), indent=2), encoding="utf-8")
+
+
+def demo_settings(folder: Path, port: int, made: Credentials) -> Settings:
+    """Return settings of a shop whose whole outside is the sandbox on ``port``."""
+    url = f"http://127.0.0.1:{port}"
+    return load(
+        env_file=None,
+        env="dev",
+        database_url=f"sqlite+aiosqlite:///{folder / 'veilbot.db'}",
+        public_url=url,
+        return_url=f"{url}/sandbox/telegram",
+        listen=f"127.0.0.1:{port}",
+        allow_private_servers=True,
+        encryption_keys=(made.encryption_key,),
+        telegram=Telegram.model_validate(
+            {"token": made.telegram_token, "api_base": f"{url}/sandbox/telegram", "admin_ids": (OPERATOR,)}
+        ),
+        stripe=Stripe.model_validate(
+            {
+                "secret_key": made.stripe_key,
+                "webhook_secret": (made.webhook_secret,),
+                "api_base": f"{url}/sandbox/stripe",
+            }
+        ),
+    )
+
+
+class Sandbox:
+    """Telegram, three Outline servers and Stripe on this machine; an async context manager."""
+
+    def __init__(self, port: int, made: Credentials) -> None:
+        url = f"http://127.0.0.1:{port}"
+        self.telegram = TelegramSandbox(made.telegram_token)
+        self.stripe = StripeSandbox(made.stripe_key, made.webhook_secret, f"{url}/webhooks/stripe", url)
+        ports = {name: port + 1 + index if port else 0 for index, name in enumerate(_SERVERS)}
+        self.outline = OutlineSandbox(ports, seed=made.seed)
+        self._stack = AsyncExitStack()
+
+    async def __aenter__(self) -> "Sandbox":
+        for part in (self.telegram, self.stripe, self.outline):
+            await self._stack.enter_async_context(part)
+        self.telegram.chats.open(OPERATOR, "Operator (you)", "en")
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._stack.aclose()
+
+    def app(self, links: Mapping[str, str]) -> Litestar:
+        """Return its HTTP side, with the page that tells where everything is."""
+        routers = [telegram_router(self.telegram), outline_router(self.outline), stripe_router(self.stripe)]
+        return Litestar(route_handlers=[*routers, home_page(links)], openapi_config=None, logging_config=None)
+
+
+def beside(sandbox: Litestar, shop: serving.Asgi) -> serving.Asgi:
+    """Put the sandbox and the shop behind one address; the shop's lifespan is the one that counts."""
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        path = scope.get("path", "")
+        mine = scope["type"] == "http" and (path == "/" or path.startswith("/sandbox"))
+        await (sandbox if mine else shop)(scope, receive, send)
+
+    return app
+
+
+async def seed(shop: Application, sandbox: OutlineSandbox) -> None:
+    """Fill an empty shop: tariffs, and servers in two countries."""
+    if not await shop.catalog.all():
+        for terms, prices in _TARIFFS:
+            await shop.catalog.add(terms, prices)
+    known = {server.name for server in await shop.fleet.all()}
+    for name, country in _SERVERS.items():
+        if name not in known:
+            server = sandbox.servers[name]
+            endpoint = {"api_url": server.api_url, "cert_sha256": server.cert_sha256}
+            await shop.fleet.add(Draft(name=name, protocol=Protocol.OUTLINE, country=country, endpoint=endpoint))
+
+
+async def run_demo(folder: Path, port: int, stop: asyncio.Event, tell: Any = print) -> None:
+    """Run the shop and its whole world until ``stop``; ``tell`` gets the lines that say where to look."""
+    made = Credentials.read(folder)
+    settings = demo_settings(folder, port, made)
+    sock = serving.listen("127.0.0.1", port)
+    await migrate(settings.database_url)
+    async with Sandbox(port, made) as sandbox, open_container(settings) as container:
+        shop = container.application()
+        await seed(shop, sandbox.outline)
+        for server in await shop.fleet.all():
+            await shop.provisioning.reconcile(server.id)  # the sandbox forgets its keys when it ends
+        if not made.api_key:
+            _, secret = await shop.api_keys.add("demo", ["*"])
+            made = Credentials(**{**asdict(made), "api_key": secret})
+            made.write(folder)
+        links = _links(settings.public_url, made)
+        for line in _welcome(links):
+            tell(line)
+
+        async def hush() -> None:
+            await stop.wait()
+            sandbox.telegram.stop()
+
+        async with asyncio.TaskGroup() as group:
+            group.create_task(hush())
+            await serving.run_parts(
+                settings,
+                container,
+                stop,
+                parts=serving.PARTS,
+                modules=serving.MODULES,
+                sock=sock,
+                wrap=lambda app: beside(sandbox.app(links), app),
+            )
+
+
+def _links(url: str, made: Credentials) -> dict[str, str]:
+    return {
+        "Talk to the bot": f"{url}/sandbox/telegram",
+        "Everything else": f"{url}/",
+        "API documentation": f"{url}/schema",
+        "Servers": f"{url}/sandbox/outline",
+        "API key": made.api_key,
+    }
+
+
+def _welcome(links: Mapping[str, str]) -> list[str]:
+    width = max(map(len, links))
+    return [
+        "",
+        "The shop is open: buy a key as a customer would.",
+        "",
+        *(f"  {name.ljust(width)}  {value}" for name, value in links.items()),
+        "",
+        "Stop it with Ctrl+C.",
+        "",
+    ]

@@ -1,0 +1,126 @@
+"""Serving: the bot, the API and the worker in one process, until they are told to stop."""
+
+import asyncio
+import gc
+import signal
+import socket
+from collections.abc import Awaitable, Callable, Collection, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import structlog
+import uvicorn
+
+from veilbot_core.domain.errors import InvalidInput
+from veilbot_runners.container import Container, open_container
+from veilbot_runners.settings import Settings
+from veilbot_runners.worker import Worker
+
+_LOG = structlog.get_logger(__name__)
+MODULES = ("users", "billing", "vpn", "admin", "webhooks", "links")
+PARTS = ("bot", "api", "worker")
+Asgi = Callable[[Any, Any, Any], Awaitable[None]]
+
+
+class _Server(uvicorn.Server):
+    """A uvicorn that leaves signals to us: one of several parts, not the process."""
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """Take the address before anything else starts. Raises InvalidInput when it is not to be had."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    sock = socket.socket(family, socket.SOCK_STREAM)
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        sock.bind((host, port))
+        sock.listen(2048)  # who comes before we serve waits a moment instead of being refused
+    except OSError as error:
+        sock.close()
+        raise InvalidInput(
+            f"cannot listen on {host}:{port} ({error.strerror}); choose another address with VEILBOT_LISTEN or --port",
+            field="VEILBOT_LISTEN",
+        ) from None
+    return sock
+
+
+async def serve_http(app: Asgi, sock: socket.socket, stop: asyncio.Event, *, drain: float = 10.0) -> None:
+    """Serve an ASGI application on a bound socket until ``stop`` is set."""
+    config = uvicorn.Config(
+        app,
+        log_config=None,
+        access_log=False,
+        lifespan="on",
+        server_header=False,
+        timeout_graceful_shutdown=int(drain),
+        limit_concurrency=2000,
+    )
+    server = _Server(config)
+    async with asyncio.TaskGroup() as group:
+        serving = group.create_task(server.serve(sockets=[sock]))
+        stopped = group.create_task(stop.wait())
+        await asyncio.wait({serving, stopped}, return_when=asyncio.FIRST_COMPLETED)
+        server.should_exit = True
+        stopped.cancel()
+
+
+def watch_signals(stop: asyncio.Event) -> None:
+    """Let SIGINT and SIGTERM ask for a graceful end."""
+    loop = asyncio.get_running_loop()
+    for sign in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(sign, stop.set)
+
+
+def calm_gc() -> None:
+    """Take what was loaded at start out of the collector's passes: 100 ms pauses become 15 (performance.md, 4)."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(20_000, 50, 100)
+
+
+async def serve(
+    settings: Settings, stop: asyncio.Event, *, parts: Collection[str] = PARTS, modules: Collection[str] = MODULES
+) -> None:
+    """Run the chosen parts side by side; what one of them cannot survive ends all of them.
+
+    Raises:
+        Rejected: the database's schema is not this version's.
+        InvalidInput: a part cannot start with these settings.
+    """
+    sock = listen(*settings.address) if "api" in parts else None
+    async with open_container(settings) as container:
+        await container.storage().check()
+        await run_parts(settings, container, stop, parts=parts, modules=modules, sock=sock)
+
+
+async def run_parts(
+    settings: Settings,
+    container: Container,
+    stop: asyncio.Event,
+    *,
+    parts: Collection[str],
+    modules: Collection[str],
+    sock: socket.socket | None,
+    wrap: Callable[[Asgi], Asgi] | None = None,
+) -> None:
+    """Run parts on an open container; ``wrap`` may put something around the HTTP application."""
+    application = container.application()
+    bot = make_bot(settings, container) if settings.telegram.token is not None and {"bot", "api"} & set(parts) else None
+    async with asyncio.TaskGroup() as group:
+        if sock is not None:
+            app = make_api(settings, container, modules, bot)
+            group.create_task(serve_http(wrap(app) if wrap else app, sock, stop))
+        if bot is not None and "bot" in parts:
+            group.create_task(bot.run(stop) if settings.telegram.mode == "polling" else bot.announce())
+        if "worker" in parts:
+            numbers = settings.worker
+            worker = Worker(
+                application=application, slots=numbers.slots, poll=numbers.poll_seconds, drain=numbers.drain_seconds
+            )
+            group.create_task(worker.run(stop))
+        calm_gc()
+        _LOG.info("started", parts=sorted(parts), listen=settings.listen if sock else None)
+    _LOG.info("stopped")
