@@ -3,7 +3,7 @@
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 
 from veilbot_core.domain.errors import InvalidInput
 
@@ -45,11 +45,14 @@ class Money:
         Raises:
             InvalidInput: not a number, or more digits than the currency has.
         """
-        try:
-            scaled = Decimal(text.strip()).scaleb(exponent(currency))
-        except InvalidOperation:
-            raise InvalidInput(f"{text!r} is not an amount", field="amount") from None
-        if not scaled.is_finite() or scaled != scaled.to_integral_value():
+        written = text.strip()
+        try:  # longer than any real amount, decimal arithmetic would round
+            scaled = Decimal(written if len(written) <= 24 else "").scaleb(exponent(currency))
+        except ArithmeticError:
+            raise InvalidInput(f"{written[:24]!r} is not an amount", field="amount") from None
+        if not scaled.is_finite() or abs(scaled) > _MAX:
+            raise InvalidInput(f"{written!r} is not an amount", field="amount")
+        if scaled != scaled.to_integral_value():
             raise InvalidInput(f"{currency} has {exponent(currency)} decimal digits", field="amount")
         return cls(amount=int(scaled), currency=currency)
 
