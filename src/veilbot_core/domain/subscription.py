@@ -40,8 +40,8 @@ class Grant:
             raise InvalidInput("a grant is 1 to 36500 days", field="days")
 
     def shrink(self, refunded: int, paid: int) -> "Grant":
-        """Take back the share of days that was refunded, rounded in the customer's favour."""
-        return replace(self, taken_back=min(self.days, self.days * min(refunded, paid) // paid))
+        """Take back the share of days that was refunded, rounded in the customer's favour; all if nothing was paid."""
+        return replace(self, taken_back=self.days * min(refunded, paid) // paid if paid else self.days)
 
 
 def fold(grants: Iterable[Grant]) -> datetime | None:
