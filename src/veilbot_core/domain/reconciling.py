@@ -16,7 +16,7 @@ class Report:
     wanted: int
     """Keys that we want there."""
     missing: tuple[KeyId, ...]
-    """Wanted, thought to be there, and not there."""
+    """Wanted and not there, whether it was lost or never came."""
     surplus: tuple[KeyId, ...]
     """Ours, there, and not wanted."""
     differing: tuple[KeyId, ...]
@@ -47,7 +47,7 @@ def compare(
         there = str(key.id) in limits
         if key.changed_at >= began:
             continue
-        if key.desired.present and key.observed.present and not there:
+        if key.desired.present and not there:
             missing.append(key.id)
         elif not key.desired.present and there:
             surplus.append(key.id)
