@@ -1,0 +1,45 @@
+"""The tree of errors is the one that is drawn at its top."""
+
+import inspect
+
+import pytest
+
+from veilbot_core.domain import errors
+from veilbot_core.domain.errors import VeilbotError
+
+ALL = [
+    thing
+    for thing in vars(errors).values()
+    if inspect.isclass(thing) and issubclass(thing, VeilbotError) and thing.__module__ == errors.__name__
+]
+
+
+def drawn() -> dict[str, str]:
+    """Read the drawing: each error's name and its parent's."""
+    parents: dict[int, str] = {0: "VeilbotError"}
+    tree = {}
+    for line in (errors.__doc__ or "").splitlines():
+        head, mark, rest = line.partition("- ")
+        if not mark or head[-1:] not in {"|", "`"}:
+            continue
+        depth = (len(head) - 5) // 3 + 1
+        name = rest.split()[0]
+        tree[name] = parents[depth - 1]
+        parents[depth] = name
+    return tree
+
+
+class TestTree:
+    def test_the_drawing_is_true(self) -> None:
+        assert drawn() == {c.__name__: c.__mro__[1].__name__ for c in ALL if c is not VeilbotError}
+
+    def test_every_code_is_its_own(self) -> None:
+        codes = [error.code for error in ALL]
+        assert len(codes) == len(set(codes))
+        assert all(code.replace("_", "").isalpha() and code.islower() for code in codes)
+
+    @pytest.mark.parametrize("error", ALL, ids=lambda error: error.__name__)
+    def test_the_docstring_is_the_message_unless_one_is_given(self, error: type[VeilbotError]) -> None:
+        assert error().message == (error.__doc__ or "").splitlines()[0]
+        said = error("because", field="name", retry_after=2.5)
+        assert (said.message, str(said), said.field, said.retry_after) == ("because", "because", "name", 2.5)
