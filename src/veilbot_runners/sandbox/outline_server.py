@@ -68,7 +68,7 @@ class OutlineServer:
         self.requests = 0
         self._certificate = self_signed(root)
         self._prefix = "/" + hashlib.sha256(b"path" + root).hexdigest()[:22]
-        self._state = OutlineState(name=name, server_id=root.hex()[:32], password=lambda: secrets.token_urlsafe(16))
+        self.state = OutlineState(name=name, server_id=root.hex()[:32], password=lambda: secrets.token_urlsafe(16))
         self._port = port
         self._over = asyncio.Event()
         self._listener: _Listener | None = None
@@ -87,12 +87,12 @@ class OutlineServer:
     @property
     def keys(self) -> Mapping[str, OutlineKey]:
         """The access keys by id."""
-        return self._state.keys
+        return self.state.keys
 
     def carry(self, key_id: str, count: int) -> None:
         """Play traffic of a key. Raises ApiError for one that is not there."""
-        self._state.key(key_id)
-        self._state.traffic[key_id] = self._state.traffic.get(key_id, 0) + count
+        self.state.key(key_id)
+        self.state.traffic[key_id] = self.state.traffic.get(key_id, 0) + count
 
     async def play(self, outage: Outage, tasks: TaskGroup) -> None:
         """Begin an outage, or end it with `Outage.NONE`."""
@@ -106,8 +106,11 @@ class OutlineServer:
 
     def start(self, tasks: TaskGroup) -> None:
         """Listen, served by a task of ``tasks``."""
-        bound = socket.create_server(("127.0.0.1", self._port))
-        self._port = self._state.api_port = bound.getsockname()[1]
+        bound = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)  # asyncio sets NODELAY only so
+        bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        bound.bind(("127.0.0.1", self._port))
+        bound.listen(512)
+        self._port = self.state.api_port = bound.getsockname()[1]
         context = self._certificate.context()
         config = uvicorn.Config(
             self,
@@ -183,4 +186,4 @@ class OutlineServer:
             return 308, f"{self._prefix}/server/access-key-data-limit"
         if full and path.startswith("/access-keys") and call.method in {"PUT", "POST"} and path.count("/") < 3:
             return 500, {"code": "InternalServer", "message": "no port is left"}
-        return answer(self._state, replace(call, path=path))
+        return answer(self.state, replace(call, path=path))

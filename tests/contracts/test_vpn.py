@@ -1,0 +1,226 @@
+"""What every VPN adapter must do, proved over the memory one and over Outline's wire (TLS, a real socket)."""
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping
+from typing import Protocol
+from uuid import UUID
+
+import pytest
+
+from veilbot_adapters.memory.clock import MemoryClock
+from veilbot_adapters.memory.ids import MemoryIds
+from veilbot_adapters.memory.vpn import MemoryVpn
+from veilbot_adapters.resilience import Guards, Limits
+from veilbot_adapters.vpn.outline import OutlineProtocol
+from veilbot_core.domain.errors import InvalidInput, Unavailable, Unknown
+from veilbot_core.domain.ids import KeyId, ServerId
+from veilbot_core.ports.vpn import Endpoint, KeySpec, RemoteKey, VpnProtocol
+from veilbot_runners.sandbox.outline import OutlineSandbox
+from veilbot_runners.sandbox.outline_server import Outage
+
+
+class World(Protocol):
+    """An adapter with two servers and a hand on them; an adapter of your own brings its own."""
+
+    @property
+    def vpn(self) -> VpnProtocol: ...
+    @property
+    def given(self) -> Mapping[str, str]:
+        """What an operator gives to reach the first server."""
+
+    def endpoint(self, index: int = 0) -> Endpoint: ...
+    async def foreign(self, key_id: str) -> None:
+        """Plant a key that we did not make on the first server."""
+
+    async def carry(self, key_id: KeyId, count: int) -> None:
+        """Let a key of the first server carry bytes."""
+
+    async def down(self) -> None:
+        """Let the first server be gone."""
+
+    async def up(self) -> None:
+        """Bring it back."""
+
+    async def lose_answer(self) -> None:
+        """Let the next call to the first server work, and its answer not come, until `up`."""
+
+
+class MemoryWorld:
+    """The memory adapter."""
+
+    def __init__(self) -> None:
+        self.vpn = MemoryVpn()
+        self.given = {"address": "somewhere"}
+
+    def endpoint(self, index: int = 0) -> Endpoint:
+        return Endpoint(server_id=ServerId(UUID(int=index + 1)), settings=self.given)
+
+    async def foreign(self, key_id: str) -> None:
+        self.vpn.servers[self.endpoint().server_id].keys[key_id] = RemoteKey(id=key_id, limit=None)
+
+    async def carry(self, key_id: KeyId, count: int) -> None:
+        self.vpn.traffic(self.endpoint().server_id, key_id, count)
+
+    async def down(self) -> None:
+        self.vpn.down(self.endpoint().server_id)
+
+    async def up(self) -> None:
+        self.vpn.up(self.endpoint().server_id)
+
+    async def lose_answer(self) -> None:
+        self.vpn.apply_then_fail()
+
+
+class OutlineWorld:
+    """The Outline adapter against the sandbox's servers."""
+
+    def __init__(self, sandbox: OutlineSandbox, vpn: OutlineProtocol) -> None:
+        self.vpn = vpn
+        self._sandbox = sandbox
+        self._servers = list(sandbox.servers.values())
+        self.given = self._given(0)
+
+    def _given(self, index: int) -> Mapping[str, str]:
+        server = self._servers[index]
+        return {"api_url": server.api_url, "cert_sha256": server.cert_sha256}
+
+    def endpoint(self, index: int = 0) -> Endpoint:
+        return Endpoint(server_id=ServerId(UUID(int=index + 1)), settings=self.vpn.settings(self._given(index)))
+
+    async def foreign(self, key_id: str) -> None:
+        self._servers[0].state.add(key_id, {})
+
+    async def carry(self, key_id: KeyId, count: int) -> None:
+        self._servers[0].carry(str(key_id), count)
+
+    async def down(self) -> None:
+        await self._sandbox.play(self._servers[0].name, Outage.DOWN)
+
+    async def up(self) -> None:
+        await self._sandbox.play(self._servers[0].name, Outage.NONE)
+
+    async def lose_answer(self) -> None:
+        await self._sandbox.play(self._servers[0].name, Outage.LOST)
+
+
+@pytest.fixture(scope="module")
+async def sandbox() -> AsyncIterator[OutlineSandbox]:
+    async with OutlineSandbox({"one": 0, "two": 0}) as sandbox:
+        yield sandbox
+
+
+@pytest.fixture(params=["memory", "outline"])
+async def world(request: pytest.FixtureRequest, sandbox: OutlineSandbox) -> AsyncIterator[World]:
+    if request.param == "memory":
+        yield MemoryWorld()
+        return
+    clock = MemoryClock()
+    vpn = OutlineProtocol(Guards(clock, MemoryIds(clock), Limits(attempts=1, timeout=0.3)), allow_private=True)
+    yield OutlineWorld(sandbox, vpn)
+    await vpn.close()
+    for server in sandbox.servers.values():
+        server.state.keys.clear()
+        server.state.traffic.clear()
+        await sandbox.play(server.name, Outage.NONE)
+
+
+def key(number: int, *, limit: int | None = None) -> KeySpec:
+    return KeySpec(id=KeyId(UUID(int=number)), name="Amsterdam 1", limit=limit)
+
+
+class TestVpnProtocol:
+    """The contract."""
+
+    async def test_it_is_the_port(self, world: World) -> None:
+        assert isinstance(world.vpn, VpnProtocol)
+
+    async def test_settings_are_normal_after_one_check(self, world: World) -> None:
+        kept = world.vpn.settings(world.given)
+        assert world.vpn.settings(kept) == kept
+
+    async def test_settings_that_reach_nothing_are_refused_by_field(self, world: World) -> None:
+        for given in ({}, dict.fromkeys(world.given, " ")):
+            with pytest.raises(InvalidInput) as caught:
+                world.vpn.settings(given)
+            assert caught.value.field
+
+    async def test_an_issued_key_is_there_with_its_limit_and_opens_something(self, world: World) -> None:
+        url = await world.vpn.issue(world.endpoint(), key(7, limit=1000))
+        assert "://" in url
+        assert await world.vpn.list(world.endpoint()) == {str(key(7).id): RemoteKey(id=str(key(7).id), limit=1000)}
+
+    async def test_issuing_again_is_the_same_key(self, world: World) -> None:
+        first = await world.vpn.issue(world.endpoint(), key(7))
+        assert await world.vpn.issue(world.endpoint(), key(7)) == first
+        assert len(await world.vpn.list(world.endpoint())) == 1
+
+    @pytest.mark.parametrize(("before", "after"), [(None, 5), (5, None), (5, 6), (5, 0)])
+    async def test_issuing_again_changes_the_limit(self, world: World, before: int | None, after: int | None) -> None:
+        first = await world.vpn.issue(world.endpoint(), key(7, limit=before))
+        assert await world.vpn.issue(world.endpoint(), key(7, limit=after)) == first
+        assert (await world.vpn.list(world.endpoint()))[str(key(7).id)].limit == after
+
+    async def test_twenty_at_once_issue_one_key(self, world: World) -> None:
+        async with asyncio.TaskGroup() as group:
+            tasks = [group.create_task(world.vpn.issue(world.endpoint(), key(7))) for _ in range(20)]
+        assert len({task.result() for task in tasks}) == 1
+        assert len(await world.vpn.list(world.endpoint())) == 1
+
+    async def test_a_revoked_key_is_gone_and_may_be_revoked_again(self, world: World) -> None:
+        await world.vpn.issue(world.endpoint(), key(7))
+        await world.vpn.issue(world.endpoint(), key(8))
+        await world.vpn.revoke(world.endpoint(), key(7).id)
+        await world.vpn.revoke(world.endpoint(), key(7).id)
+        await world.vpn.revoke(world.endpoint(), key(9).id)
+        assert set(await world.vpn.list(world.endpoint())) == {str(key(8).id)}
+
+    async def test_servers_do_not_share_keys(self, world: World) -> None:
+        await world.vpn.issue(world.endpoint(0), key(7))
+        assert await world.vpn.list(world.endpoint(1)) == {}
+
+    async def test_foreign_keys_are_seen_and_left_alone(self, world: World) -> None:
+        await world.foreign("42")
+        await world.vpn.issue(world.endpoint(), key(7))
+        await world.vpn.revoke(world.endpoint(), key(7).id)
+        assert set(await world.vpn.list(world.endpoint())) == {"42"}
+
+    async def test_usage_holds_what_was_measured_only(self, world: World) -> None:
+        for number in (7, 8):
+            await world.vpn.issue(world.endpoint(), key(number))
+        await world.carry(key(7).id, 1000)
+        await world.carry(key(7).id, 24)
+        assert (await world.vpn.usage(world.endpoint())).bytes_by_key == {str(key(7).id): 1024}
+
+    async def test_a_probe_says_who_answers(self, world: World) -> None:
+        info = await world.vpn.probe(world.endpoint())
+        assert info.name
+        assert info.version
+
+    async def test_a_server_that_is_gone_is_unavailable_and_comes_back_with_its_keys(self, world: World) -> None:
+        url = await world.vpn.issue(world.endpoint(), key(7))
+        await world.down()
+        for call in (
+            world.vpn.issue(world.endpoint(), key(7)),
+            world.vpn.revoke(world.endpoint(), key(7).id),
+            world.vpn.list(world.endpoint()),
+            world.vpn.usage(world.endpoint()),
+        ):
+            with pytest.raises(Unavailable):
+                await call
+        await world.vpn.probe(world.endpoint(1))
+        await world.up()
+        assert await world.vpn.issue(world.endpoint(), key(7)) == url
+
+    async def test_a_lost_answer_is_unknown_and_asking_again_is_safe(self, world: World) -> None:
+        await world.lose_answer()
+        with pytest.raises(Unknown):
+            await world.vpn.issue(world.endpoint(), key(7, limit=5))
+        await world.up()
+        assert set(await world.vpn.list(world.endpoint())) == {str(key(7).id)}
+        await world.vpn.issue(world.endpoint(), key(7, limit=5))
+        await world.lose_answer()
+        with pytest.raises(Unknown):
+            await world.vpn.revoke(world.endpoint(), key(7).id)
+        await world.up()
+        await world.vpn.revoke(world.endpoint(), key(7).id)
+        assert await world.vpn.list(world.endpoint()) == {}
