@@ -5,6 +5,7 @@ import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from uuid import UUID
 
 from veilbot_core.domain.errors import LeaseLost, NoCapacity, NotFound, PortError, Rejected, VeilbotError
 from veilbot_core.domain.ids import JobId
@@ -78,6 +79,20 @@ class Work:
     async def dead(self, *, limit: int, after: JobId | None = None) -> Sequence[Job]:
         """Return jobs that wait for a person."""
         return await self.storage.read(lambda uow: uow.jobs.dead(limit=limit, after=after))
+
+    async def requeue(self, job_id: JobId) -> Job:
+        """Let a dead job be tried again, at once and with all its attempts. Raises NotFound."""
+
+        def work(uow: UnitOfWork) -> Job:
+            before = JobId(UUID(int=job_id.int - 1)) if job_id.int else None
+            found = uow.jobs.dead(limit=1, after=before)  # by id, ascending: the next one is it, or it is not there
+            if not found or found[0].id != job_id:
+                raise NotFound("there is no such dead job")
+            job = found[0]
+            uow.jobs.ask(Job.ask(job.kind, job.subject, self.clock.now(), detail=job.detail))
+            return job
+
+        return await self.storage.write(work)
 
     async def next_due(self) -> datetime | None:
         """Return when the next job is due."""
