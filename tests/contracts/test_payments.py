@@ -8,8 +8,8 @@ from datetime import timedelta
 from uuid import uuid4
 
 import pytest
-
 from tests.adapters.payments.served import CLOCK, WEBHOOK_SECRET, ServedStripe, an_order, gateway_to, serve_stripe
+
 from veilbot_adapters.memory import MemoryGateway
 from veilbot_core.domain.errors import InvalidSignature, MalformedEvent, Rejected, Unavailable, Unknown
 from veilbot_core.domain.money import Money

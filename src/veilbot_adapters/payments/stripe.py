@@ -27,6 +27,8 @@ TOLERANCE = 300
 SHORTEST = timedelta(minutes=35)
 LONGEST = timedelta(hours=23, minutes=55)
 """Stripe keeps a checkout open for 30 minutes to 24 hours; five minutes are left for clocks and retries."""
+_TIMEOUT = httpx.Timeout(30.0, connect=10.0)
+"""A net below the guard's timeout, which is shorter."""
 
 # Its DEBUG lines are whole requests and answers, with customers' addresses and payment links in them.
 logging.getLogger("stripe").setLevel(logging.WARNING)
@@ -58,7 +60,6 @@ class StripeGateway(PaymentGateway):
         api_base: str | None,
         success_url: str,
         cancel_url: str,
-        timeout: float = 10.0,
     ) -> None:
         """Connect nothing yet.
 
@@ -70,7 +71,6 @@ class StripeGateway(PaymentGateway):
             api_base: another address than Stripe's, for the sandbox.
             success_url: where Stripe sends the customer after paying; Stripe fills in ``{CHECKOUT_SESSION_ID}``.
             cancel_url: where Stripe sends the customer who turns back.
-            timeout: seconds for one request.
 
         Raises:
             InvalidInput: a key or secret is missing; an event that nobody can verify must never be read.
@@ -86,7 +86,7 @@ class StripeGateway(PaymentGateway):
         self._clock = clock
         self._success_url = success_url
         self._cancel_url = cancel_url
-        self._http = _Http(timeout=httpx.Timeout(timeout), allow_sync_methods=False)
+        self._http = _Http(timeout=_TIMEOUT, allow_sync_methods=False)
         self._client = stripe.StripeClient(
             secret_key.strip(),
             base_addresses={"api": api_base.rstrip("/")} if api_base else {},

@@ -69,6 +69,10 @@ class StripeApi:
         except StripeRefusal as refusal:
             return _answer(refusal.status, refusal.body, headers)
 
+    def forget(self) -> None:
+        """Forget all idempotency keys, as Stripe does after a day."""
+        self._answers.clear()
+
     def _once(self, call: Call, headers: Mapping[str, str]) -> Answer:
         if len(call.idempotency_key) > 255:
             raise StripeRefusal("Idempotency keys have up to 255 characters.")

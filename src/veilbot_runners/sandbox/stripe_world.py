@@ -31,6 +31,8 @@ class Delivery(StrEnum):
 class Trouble(StrEnum):
     """What may go wrong with a call of the API."""
 
+    LATER = "later"
+    """Nothing goes wrong with this call; the next trouble is for the next call."""
     BUSY = "busy"
     """429, nothing happens."""
     CONFLICT = "conflict"
@@ -66,8 +68,6 @@ class StripeSandbox:
         public_url: where its pages are seen, without a slash at the end.
         now: seconds since 1970.
         first_wait: seconds before a webhook that nobody took is sent again; doubles up to half a minute.
-        late: seconds that a `Delivery.LATE` webhook waits.
-        slowness: seconds that a `Trouble.SLOW` answer waits.
     """
 
     def __init__(
@@ -79,12 +79,13 @@ class StripeSandbox:
         *,
         now: Callable[[], float] = time.time,
         first_wait: float = 0.5,
-        late: float = 3.0,
-        slowness: float = 1.0,
     ) -> None:
         self.troubles: deque[Trouble] = deque()
-        self.late = late
-        self.slowness = slowness
+        """What goes wrong with the coming calls of the API."""
+        self.late = 3.0
+        """Seconds that a `Delivery.LATE` webhook waits."""
+        self.slowness = 1.0
+        """Seconds that a `Trouble.SLOW` answer waits."""
         self.books = StripeBooks(f"{public_url.rstrip('/')}{PREFIX}/pay", now)
         self.webhooks = WebhookSender(webhook_secret, webhook_url, now, first_wait)
         self.api = StripeApi(secret_key, self.books, self.webhooks.send_soon)

@@ -3,8 +3,8 @@
 from collections.abc import AsyncIterator
 
 import pytest
-
 from tests.adapters.payments.served import ServedStripe, gateway_to, serve_stripe
+
 from veilbot_adapters.payments.stripe import StripeGateway
 
 

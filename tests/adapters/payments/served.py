@@ -43,12 +43,13 @@ class ServedStripe:
     heard: list[Heard] = field(default_factory=list)
     answers: deque[int] = field(default_factory=deque)
     """Statuses that the coming webhooks get, 200 after that."""
+    came: asyncio.Event = field(default_factory=asyncio.Event)
 
     @property
     def api_base(self) -> str:
         return f"{self.url}/sandbox/stripe"
 
-    async def act(self, path: str, **options: Any) -> dict[str, Any]:
+    async def act(self, path: str, **options: object) -> dict[str, Any]:
         answer = await self.http.post(f"/sandbox/stripe{path}", json=options)
         assert answer.status_code == 200, answer.text
         shown: dict[str, Any] = answer.json()
@@ -58,7 +59,8 @@ class ServedStripe:
         """Wait until so many webhooks came since the last clearing."""
         async with asyncio.timeout(5):
             while len(self.heard) < how_many:
-                await asyncio.sleep(0.005)
+                self.came.clear()
+                await self.came.wait()
         return self.heard
 
 
@@ -67,7 +69,8 @@ async def serve_stripe() -> AsyncIterator[ServedStripe]:
     listener = socket.socket()
     listener.bind(("127.0.0.1", 0))
     url = f"http://127.0.0.1:{listener.getsockname()[1]}"
-    sandbox = StripeSandbox(SECRET_KEY, WEBHOOK_SECRET, f"{url}/hook", url, first_wait=0.01, late=0.05, slowness=0.4)
+    sandbox = StripeSandbox(SECRET_KEY, WEBHOOK_SECRET, f"{url}/hook", url, first_wait=0.01)
+    sandbox.late, sandbox.slowness = 0.05, 0.4
 
     async with httpx.AsyncClient(base_url=url, trust_env=False) as http:
         served = ServedStripe(sandbox, url, http)
@@ -75,6 +78,7 @@ async def serve_stripe() -> AsyncIterator[ServedStripe]:
         @post("/hook")
         async def hook(request: Request[Any, Any, Any]) -> Response[None]:
             served.heard.append((await request.body(), dict(request.headers)))
+            served.came.set()
             return Response(None, status_code=served.answers.popleft() if served.answers else 200)
 
         app = Litestar([stripe_router(sandbox), hook], openapi_config=None, logging_config=None)
@@ -82,7 +86,7 @@ async def serve_stripe() -> AsyncIterator[ServedStripe]:
         async with sandbox, asyncio.TaskGroup() as tasks:
             tasks.create_task(server.serve(sockets=[listener]))
             async with asyncio.timeout(5):
-                while not server.started:
+                while not server.started:  # noqa: ASYNC110 - uvicorn has no event for it
                     await asyncio.sleep(0.005)
             yield served
             server.should_exit = True

@@ -1,0 +1,322 @@
+"""Calls to Stripe, against a local one over HTTP: what is sent, and what each failure means."""
+
+import asyncio
+import logging
+import socket
+import subprocess
+import sys
+import traceback
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+import stripe
+from tests.adapters.payments.served import (
+    CLOCK,
+    IDS,
+    SECRET_KEY,
+    WEBHOOK_SECRET,
+    ServedStripe,
+    an_order,
+    gateway_to,
+)
+
+from veilbot_adapters.payments.stripe import StripeGateway, closes_at
+from veilbot_adapters.payments.stripe_errors import translated
+from veilbot_adapters.resilience import Guard, Limits
+from veilbot_core.domain.errors import InvalidInput, MalformedEvent, PortError, Rejected, Unavailable, Unknown
+from veilbot_core.domain.money import Money
+from veilbot_core.domain.order import Order
+from veilbot_core.domain.payment import Happening
+from veilbot_runners.sandbox.stripe import Trouble
+
+PAGES = {"success_url": "http://127.0.0.1:1/thanks", "cancel_url": "http://127.0.0.1:1/back"}
+CardError: Any = stripe.CardError  # the SDK has no types for these
+APIConnectionError: Any = stripe.APIConnectionError
+InvalidRequestError: Any = stripe.InvalidRequestError
+IMPATIENT = Limits(attempts=1, timeout=0.1)
+
+
+async def opened(gateway: StripeGateway, order: Order) -> Order:
+    page = await gateway.open_checkout(order)
+    return order.offer(page.checkout_id, page.url)
+
+
+async def paid(gateway: StripeGateway, served: ServedStripe, order: Order) -> tuple[Order, str]:
+    order = await opened(gateway, order)
+    shown = await served.act(f"/sessions/{order.checkout_id}/pay")
+    return order, shown["payment_intent"]
+
+
+class TestWhatIsSent:
+    async def test_the_page_takes_the_orders_price_and_names_the_order(
+        self, gateway: StripeGateway, served: ServedStripe
+    ) -> None:
+        order = an_order(Money(amount=49900, currency="RUB"), name="Свобода & <b>")
+        page = await gateway.open_checkout(order)
+        session = served.sandbox.books.session(page.checkout_id)
+        named = {"order_id": str(order.id)}
+        assert (session.product, session.currency, session.amount) == ("Свобода & <b>", "rub", 49900)
+        assert (session.reference, session.metadata, session.intent_metadata) == (str(order.id), named, named)
+        assert session.expires_at == int(order.expires_at.timestamp())
+        assert page.url == f"{served.url}/sandbox/stripe/pay/{page.checkout_id}"
+
+    @pytest.mark.parametrize(
+        ("price", "sent"),
+        [
+            (Money(amount=500, currency="JPY"), 500),
+            (Money(amount=5, currency="UGX"), 500),
+            (Money(amount=500, currency="ISK"), 500),
+            (Money(amount=1230, currency="KWD"), 1230),
+        ],
+    )
+    async def test_every_currency_comes_back_as_it_was(
+        self, gateway: StripeGateway, served: ServedStripe, price: Money, sent: int
+    ) -> None:
+        order, _ = await paid(gateway, served, an_order(price))
+        assert served.sandbox.books.session(str(order.checkout_id)).amount == sent
+        event = await gateway.fetch(order)
+        assert event is not None
+        assert event.money == price
+
+    @pytest.mark.parametrize(
+        "price",
+        [Money(amount=1234, currency="KWD"), Money(amount=550, currency="ISK"), Money(amount=0, currency="USD")],
+    )
+    async def test_a_price_that_stripe_cannot_take_is_refused_before_the_call(
+        self, gateway: StripeGateway, served: ServedStripe, price: Money
+    ) -> None:
+        before = len(served.sandbox.books.sessions)
+        with pytest.raises(Rejected):
+            await gateway.open_checkout(an_order(price))
+        assert len(served.sandbox.books.sessions) == before
+
+    @pytest.mark.parametrize(
+        ("ttl", "stays"),
+        [
+            (timedelta(minutes=1), timedelta(minutes=35)),
+            (timedelta(minutes=40), timedelta(minutes=40)),
+            (timedelta(hours=1), timedelta(hours=1)),
+            (timedelta(days=3), timedelta(hours=23, minutes=55)),
+        ],
+    )
+    async def test_the_page_closes_with_the_order_as_far_as_stripe_allows(
+        self, gateway: StripeGateway, ttl: timedelta, stays: timedelta
+    ) -> None:
+        order = an_order(ttl=ttl)
+        assert closes_at(order) - order.created_at == stays
+        await gateway.open_checkout(order)
+
+    async def test_many_at_once_open_one_page(self, gateway: StripeGateway) -> None:
+        order = an_order()
+        pages = await asyncio.gather(*(gateway.open_checkout(order) for _ in range(8)))
+        assert len(set(pages)) == 1
+
+
+class TestLostAnswers:
+    @pytest.mark.parametrize("trouble", [Trouble.LOST, Trouble.NONSENSE])
+    async def test_the_guard_calls_again_and_there_is_one_page(self, served: ServedStripe, trouble: Trouble) -> None:
+        before = len(served.sandbox.books.sessions)
+        served.sandbox.troubles.append(trouble)
+        async with gateway_to(served.api_base, limits=Limits(attempts=2, backoff=0.01)) as gateway:
+            await gateway.open_checkout(an_order())
+        assert len(served.sandbox.books.sessions) == before + 1
+
+    async def test_after_a_timeout_the_same_page_is_found(self, served: ServedStripe) -> None:
+        order = an_order()
+        before = len(served.sandbox.books.sessions)
+        served.sandbox.troubles.append(Trouble.SLOW)
+        async with gateway_to(served.api_base, limits=IMPATIENT) as gateway:
+            with pytest.raises(Unknown):
+                await gateway.open_checkout(order)
+        async with gateway_to(served.api_base) as gateway:
+            await gateway.open_checkout(order)
+        assert len(served.sandbox.books.sessions) == before + 1
+
+    async def test_a_refund_is_made_once_even_when_stripe_forgot_the_key(
+        self, gateway: StripeGateway, served: ServedStripe
+    ) -> None:
+        order, charge = await paid(gateway, served, an_order())
+        part = Money(amount=200, currency="USD")
+        served.sandbox.troubles.extend([Trouble.LATER, Trouble.LOST])
+        with pytest.raises(Unknown):
+            await gateway.refund(order, charge, part, attempt="499")
+        served.sandbox.api.forget()
+        await gateway.refund(order, charge, part, attempt="499")
+        assert [r.amount for r in served.sandbox.books.refunds.values() if r.intent_id == charge] == [200]
+
+
+class TestWhatFailuresMean:
+    @pytest.mark.parametrize(
+        ("trouble", "opening", "asking"),
+        [
+            (Trouble.BUSY, Unavailable, Unavailable),
+            (Trouble.CONFLICT, Unavailable, Unavailable),
+            (Trouble.BROKEN, Unknown, Unavailable),
+            (Trouble.LOST, Unknown, Unavailable),
+            (Trouble.NONSENSE, Unknown, Unavailable),
+        ],
+    )
+    async def test_troubles(
+        self,
+        gateway: StripeGateway,
+        served: ServedStripe,
+        trouble: Trouble,
+        opening: type[PortError],
+        asking: type[PortError],
+    ) -> None:
+        order = await opened(gateway, an_order())
+        served.sandbox.troubles.append(trouble)
+        assert type(await failure(gateway.open_checkout(an_order()))) is opening
+        served.sandbox.troubles.append(trouble)
+        assert type(await failure(gateway.fetch(order))) is asking
+
+    async def test_patience_that_is_asked_for_is_passed_on(self, gateway: StripeGateway, served: ServedStripe) -> None:
+        served.sandbox.troubles.append(Trouble.BUSY)
+        assert (await failure(gateway.open_checkout(an_order()))).retry_after == 1.0
+
+    async def test_a_slow_answer_to_a_question_is_unavailable(self, served: ServedStripe) -> None:
+        async with gateway_to(served.api_base, limits=IMPATIENT) as gateway:
+            order = await opened(gateway, an_order())
+            served.sandbox.troubles.append(Trouble.SLOW)
+            assert type(await failure(gateway.fetch(order))) is Unavailable
+
+    async def test_nobody_there_is_unavailable(self) -> None:
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            async with gateway_to(f"http://127.0.0.1:{free.getsockname()[1]}") as gateway:
+                assert type(await failure(gateway.open_checkout(an_order()))) is Unavailable
+
+    async def test_what_stripe_does_not_know_is_rejected(self, gateway: StripeGateway) -> None:
+        error = await failure(gateway.fetch(an_order().offer("cs_test_none", "")))
+        assert type(error) is Rejected
+        assert "resource_missing" in error.message
+
+    async def test_another_body_under_the_same_key_is_rejected(
+        self, gateway: StripeGateway, served: ServedStripe
+    ) -> None:
+        order = await opened(gateway, an_order())
+        async with gateway_to(served.api_base, success_url="http://127.0.0.1:1/elsewhere") as changed:
+            assert type(await failure(changed.open_checkout(order))) is Rejected
+
+    @pytest.mark.parametrize(
+        ("error", "meaning"),
+        [
+            (CardError("no", None, "card_declined", http_status=402), Rejected),
+            (stripe.PermissionError("no", http_status=403), Rejected),
+            (stripe.AuthenticationError("no", http_status=401), Rejected),
+            (stripe.IdempotencyError("no", http_status=400), Rejected),
+            (stripe.APIError("no", http_status=410), Rejected),
+            (stripe.APIError("no", http_status=503), Unknown),
+            (stripe.APIError("no"), Unknown),
+            (APIConnectionError("no"), Unknown),
+            (stripe.RateLimitError("no", http_status=429, headers={"retry-after": "soon"}), Unavailable),
+            (MalformedEvent(), Unknown),
+        ],
+    )
+    def test_each_kind_of_error(self, error: Exception, meaning: type[PortError]) -> None:
+        with pytest.raises(PortError) as raised, translated(mutating=True):
+            raise error
+        assert type(raised.value) is meaning
+        assert raised.value.retry_after is None
+
+
+class TestMoneyOnItsWay:
+    async def test_delayed_money_that_arrives(self, gateway: StripeGateway, served: ServedStripe) -> None:
+        order = await opened(gateway, an_order())
+        await served.act(f"/sessions/{order.checkout_id}/pay", delayed=True)
+        assert gateway.parse_webhook(*served.heard[-1]) is None
+        assert await gateway.fetch(order) is None
+        await served.act(f"/sessions/{order.checkout_id}/settle")
+        event = gateway.parse_webhook(*served.heard[-1])
+        assert event is not None
+        assert (event.happening, event.money) == (Happening.CHARGED, order.price)
+
+    async def test_delayed_money_that_does_not(self, gateway: StripeGateway, served: ServedStripe) -> None:
+        order = await opened(gateway, an_order())
+        await served.act(f"/sessions/{order.checkout_id}/pay", delayed=True)
+        await served.act(f"/sessions/{order.checkout_id}/settle", succeeded=False)
+        event = gateway.parse_webhook(*served.heard[-1])
+        assert event is not None
+        assert (event.happening, event.order_id, event.money) == (Happening.FAILED, order.id, None)
+        assert await gateway.fetch(order) is None
+
+
+class TestRefunds:
+    async def test_the_webhook_tells_of_the_same_refund(self, gateway: StripeGateway, served: ServedStripe) -> None:
+        order, charge = await paid(gateway, served, an_order())
+        served.heard.clear()
+        done = await gateway.refund(order, charge, order.price, attempt="499")
+        told = gateway.parse_webhook(*(await served.told(1))[0])
+        assert told is not None
+        assert told.external_id == done.external_id
+        assert (told.happening, told.order_id, told.charge_id) == (Happening.REFUNDED, order.id, charge)
+        assert done.event_id == f"refund-{done.external_id}"
+
+    @pytest.mark.parametrize("status", ["pending", "requires_action", "succeeded"])
+    async def test_a_refund_under_way_counts(self, gateway: StripeGateway, served: ServedStripe, status: str) -> None:
+        order, charge = await paid(gateway, served, an_order())
+        done = await gateway.refund(order, charge, order.price, attempt="1")
+        served.sandbox.books.refunds[done.external_id].status = status
+        assert (await gateway.refund(order, charge, order.price, attempt="1")).external_id == done.external_id
+
+    async def test_a_refund_that_failed_needs_a_person(self, gateway: StripeGateway, served: ServedStripe) -> None:
+        order, charge = await paid(gateway, served, an_order())
+        done = await gateway.refund(order, charge, order.price, attempt="1")
+        served.sandbox.books.refunds[done.external_id].status = "failed"
+        with pytest.raises(Rejected):
+            await gateway.refund(order, charge, order.price, attempt="1")
+
+
+class TestSecrets:
+    async def test_no_secret_is_in_any_error_or_log(
+        self, served: ServedStripe, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        caplog.set_level(logging.DEBUG)
+        said = []
+        calls: list[Callable[[StripeGateway, Order], Awaitable[object]]] = [
+            lambda gateway, order: gateway.open_checkout(order),
+            lambda gateway, order: gateway.fetch(order.offer("cs_none", "")),
+            lambda gateway, order: gateway.refund(order, "pi_none", order.price, attempt="1"),
+        ]
+        async with gateway_to(served.api_base) as gateway, gateway_to("http://127.0.0.1:1") as deaf:
+            await gateway.open_checkout(an_order())
+            for call in calls:
+                said.append(await failure(call(deaf, an_order())))
+                for trouble in set(Trouble) - {Trouble.LATER, Trouble.SLOW}:
+                    served.sandbox.troubles.append(trouble)
+                    said.append(await failure(call(gateway, an_order())))
+            with pytest.raises(PortError) as raised, translated(mutating=True):
+                raise InvalidRequestError(f"key {SECRET_KEY}", None, http_body=SECRET_KEY)
+            said.append(raised.value)
+        shown = caplog.text + repr(gateway) + "".join("".join(traceback.format_exception(error)) for error in said)
+        assert "Stripe" in shown
+        assert SECRET_KEY not in shown
+        assert WEBHOOK_SECRET not in shown
+        assert "checkout.session" not in caplog.text, "bodies hold customers' data"
+
+    @pytest.mark.parametrize("secrets", [(), ("",), ("whsec_a", " ")])
+    def test_an_empty_webhook_secret_is_refused(self, secrets: tuple[str, ...]) -> None:
+        with pytest.raises(InvalidInput):
+            StripeGateway(SECRET_KEY, secrets, Guard("stripe", CLOCK, IDS), CLOCK, api_base=None, **PAGES)
+
+    def test_an_empty_key_is_refused(self) -> None:
+        with pytest.raises(InvalidInput):
+            StripeGateway(" ", ["whsec_a"], Guard("stripe", CLOCK, IDS), CLOCK, api_base=None, **PAGES)
+
+
+def test_importing_the_package_imports_no_stripe() -> None:
+    program = "import sys, veilbot_adapters.payments; sys.exit('stripe' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", program], check=False, timeout=30).returncode == 0
+
+
+async def failure(call: Awaitable[object]) -> PortError:
+    with pytest.raises(PortError) as raised:
+        await call
+    return raised.value
+
+
+def test_closing_is_a_function_of_the_order_alone() -> None:
+    order = an_order(now=datetime(2026, 1, 1, tzinfo=UTC))
+    assert closes_at(order) == closes_at(order.offer("cs_1", "http://127.0.0.1:1")) == order.expires_at
