@@ -1,6 +1,6 @@
 """What people and machines start: the bot, the HTTP API, the worker, the command line and the sandbox."""
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from veilbot_runners.container import open_application as open_application
@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 __all__ = ["Settings", "load_settings", "open_application"]
 
 
-def __getattr__(name: str) -> Any:
+def __getattr__(name: str) -> object:
     """Import on first use: `veilbot --help` must not pay for the database."""
     if name == "open_application":
         from veilbot_runners.container import open_application

@@ -25,7 +25,9 @@ async def examine(env_file: Path) -> list[Finding]:
     try:
         settings = load(env_file=env_file)
     except VeilbotError as error:
-        return [Finding(check="settings", ok=False, says=str(error), mend=f"correct it in the environment or {env_file}")]
+        return [
+            Finding(check="settings", ok=False, says=str(error), mend=f"correct it in the environment or {env_file}")
+        ]
     findings = [Finding(check="settings", ok=True, says=f"read for {settings.env}")]
     try:
         async with open_container(settings) as container:

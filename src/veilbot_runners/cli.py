@@ -36,7 +36,9 @@ app.add_typer(nouns.api_keys, name="apikey")
 
 @app.callback()
 def _root(
-    env_file: Annotated[Path, typer.Option(help="Where settings are read from, beside the environment.")] = Path(".env"),
+    env_file: Annotated[Path, typer.Option(help="Where settings are read from, beside the environment.")] = Path(
+        ".env"
+    ),
 ) -> None:
     """Remember where the settings are."""
     serve.ENV_FILE.set(env_file)

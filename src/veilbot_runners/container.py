@@ -9,7 +9,6 @@ import hashlib
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import timedelta
-from typing import Any
 
 import structlog
 from dependency_injector import containers, providers
@@ -152,9 +151,7 @@ class Container(containers.DeclarativeContainer):
     books = providers.Singleton(Books, ids=ids, policy=policy)
     users = providers.Singleton(Users, storage=storage, clock=clock, ids=ids)
     catalog = providers.Singleton(Catalog, storage=storage, clock=clock, ids=ids)
-    checkout = providers.Singleton(
-        Checkout, storage=storage, gateways=gateways, clock=clock, ids=ids, policy=policy
-    )
+    checkout = providers.Singleton(Checkout, storage=storage, gateways=gateways, clock=clock, ids=ids, policy=policy)
     payments = providers.Singleton(
         Payments, storage=storage, gateways=gateways, books=books, clock=clock, ids=ids, failpoints=failpoints
     )
@@ -225,7 +222,7 @@ class Container(containers.DeclarativeContainer):
 
 
 @asynccontextmanager
-async def open_container(settings: Settings, **overrides: Any) -> AsyncIterator[Container]:
+async def open_container(settings: Settings, **overrides: object) -> AsyncIterator[Container]:
     """Yield the wired graph; on leaving, close what was opened, the database last.
 
     ``overrides`` replace adapters by provider name: ``open_container(settings, clock=MemoryClock())``.

@@ -15,7 +15,7 @@ from veilbot_core.domain.errors import Conflict, VeilbotError
 from veilbot_core.domain.server import Server, ServerStatus
 from veilbot_core.ports.failpoints import Point
 from veilbot_runners import checkup, logs
-from veilbot_runners.commands.printing import AsJson, Row, show, show_all
+from veilbot_runners.commands.printing import AsJson, Row, show_all
 from veilbot_runners.commands.serve import ENV_FILE, settings, with_shop
 from veilbot_runners.settings import load
 

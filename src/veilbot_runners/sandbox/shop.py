@@ -3,13 +3,14 @@
 import asyncio
 import json
 import secrets
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Self
 
 from litestar import Litestar
+from litestar.enums import ScopeType
 from litestar.types import Receive, Scope, Send
 
 from veilbot_adapters.database import migrate
@@ -97,15 +98,26 @@ def demo_settings(folder: Path, port: int, made: Credentials) -> Settings:
 class Sandbox:
     """Telegram, three Outline servers and Stripe on this machine; an async context manager."""
 
-    def __init__(self, port: int, made: Credentials) -> None:
+    def __init__(
+        self, port: int, made: Credentials, *, webhooks: str | None = None, servers_at: int | None = None
+    ) -> None:
+        """Make a sandbox whose pages are on ``port``.
+
+        Args:
+            port: where `app` is served.
+            made: what the shop and the sandbox agree on.
+            webhooks: the shop's address, where it is not on the same port.
+            servers_at: the first of the servers' ports; 0 takes any, None the ports after ``port``.
+        """
         url = f"http://127.0.0.1:{port}"
+        first = port + 1 if servers_at is None else servers_at
         self.telegram = TelegramSandbox(made.telegram_token)
-        self.stripe = StripeSandbox(made.stripe_key, made.webhook_secret, f"{url}/webhooks/stripe", url)
-        ports = {name: port + 1 + index if port else 0 for index, name in enumerate(_SERVERS)}
+        self.stripe = StripeSandbox(made.stripe_key, made.webhook_secret, f"{webhooks or url}/webhooks/stripe", url)
+        ports = {name: first and first + index for index, name in enumerate(_SERVERS)}
         self.outline = OutlineSandbox(ports, seed=made.seed)
         self._stack = AsyncExitStack()
 
-    async def __aenter__(self) -> "Sandbox":
+    async def __aenter__(self) -> Self:
         for part in (self.telegram, self.stripe, self.outline):
             await self._stack.enter_async_context(part)
         self.telegram.chats.open(OPERATOR, "Operator (you)", "en")
@@ -124,8 +136,8 @@ def beside(sandbox: Litestar, shop: serving.Asgi) -> serving.Asgi:
     """Put the sandbox and the shop behind one address; the shop's lifespan is the one that counts."""
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
-        path = scope.get("path", "")
-        mine = scope["type"] == "http" and (path == "/" or path.startswith("/sandbox"))
+        path = str(scope.get("path", ""))
+        mine = scope["type"] == ScopeType.HTTP and (path == "/" or path.startswith("/sandbox"))
         await (sandbox if mine else shop)(scope, receive, send)
 
     return app
@@ -144,7 +156,7 @@ async def seed(shop: Application, sandbox: OutlineSandbox) -> None:
             await shop.fleet.add(Draft(name=name, protocol=Protocol.OUTLINE, country=country, endpoint=endpoint))
 
 
-async def run_demo(folder: Path, port: int, stop: asyncio.Event, tell: Any = print) -> None:
+async def run_demo(folder: Path, port: int, stop: asyncio.Event, tell: Callable[[str], None] = print) -> None:
     """Run the shop and its whole world until ``stop``; ``tell`` gets the lines that say where to look."""
     made = Credentials.read(folder)
     settings = demo_settings(folder, port, made)

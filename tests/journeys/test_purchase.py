@@ -1,0 +1,126 @@
+"""The whole purchase through real HTTP, real signatures, real TLS and real processes, on both databases."""
+
+import asyncio
+import base64
+import signal
+
+import pytest
+from tests.journeys.world import Customer, World, eventually
+
+from veilbot_runners.sandbox.outline_server import Outage
+
+KEY = r"ss://[^\s<]+"
+
+
+@pytest.fixture
+async def shop(world: World) -> World:
+    """An open shop: schema, a tariff, three servers, and the one process that is all of it."""
+    world.start("run")
+    await world.ready()
+    await world.stock()
+    return world
+
+
+async def bought(world: World, chat: int, language: str = "en", country: str = "Netherlands") -> tuple[Customer, str]:
+    customer = Customer(world=world, chat=chat, language=language)
+    session = await customer.checkout(country=country)
+    await customer.pay(session)
+    return customer, await customer.hears(KEY)
+
+
+async def test_a_customer_buys_a_key_that_the_server_has(shop: World) -> None:
+    _, key = await bought(shop, 1)
+    assert shop.keys() == [key.split("#")[0]]
+
+
+async def test_a_russian_customer_reads_russian(shop: World) -> None:
+    customer, _ = await bought(shop, 2, language="ru", country="Нидерланды")
+    assert any("ключ" in text.lower() for text in await customer.texts())
+
+
+async def test_the_link_gives_the_same_key_without_telegram(shop: World) -> None:
+    customer, key = await bought(shop, 3)
+    link = await customer.hears(r"http://127\.0\.0\.1:\d+/s/[\w-]+")
+    answer = await shop.http.get(link)
+    assert answer.status_code == 200
+    assert key.split("#")[0] in base64.b64decode(answer.text).decode()
+
+
+async def test_the_same_event_ten_times_makes_one_key(shop: World) -> None:
+    customer = Customer(world=shop, chat=4)
+    session = await customer.checkout()
+    event = shop.sandbox.stripe.books.pay(session)
+    send = shop.sandbox.stripe.webhooks.send
+    statuses = await asyncio.gather(*(send(event) for _ in range(10)))
+    await customer.hears(KEY)
+    assert set(statuses) == {200}
+    assert len(shop.keys()) == 1
+
+
+async def test_a_renewal_keeps_the_key_and_adds_the_days(shop: World) -> None:
+    customer, key = await bought(shop, 5)
+    await customer.say("/keys")
+    await customer.tap("(?i)renew")
+    await customer.tap("Month")
+    url: str = await eventually("another pay button", lambda: unpaid(customer))
+    await customer.pay(url.rsplit("/", 1)[1])
+    await customer.hears("(?i)renewed|extended")
+    assert shop.keys() == [key.split("#")[0]]
+
+
+async def unpaid(customer: Customer) -> str | None:
+    """Return the pay button that leads to an open session."""
+    button = await customer.button("url", "/sandbox/stripe/pay/")
+    if button is None:
+        return None
+    session = str(button["url"]).rsplit("/", 1)[1]
+    books = customer.world.sandbox.stripe.books
+    return str(button["url"]) if books.sessions[session].status == "open" else None
+
+
+async def test_while_the_server_is_down_the_customer_is_told_the_truth_and_then_gets_the_key(shop: World) -> None:
+    customer = Customer(world=shop, chat=6)
+    session = await customer.checkout()
+    await shop.sandbox.outline.play("Amsterdam 1", Outage.DOWN)
+    await customer.pay(session)
+    await customer.hears("(?i)paid|payment")
+    await bought(shop, 7, country="Germany")
+    assert len(shop.keys()) == 1
+    await shop.sandbox.outline.play("Amsterdam 1", Outage.NONE)
+    await customer.hears(KEY)
+    assert len(shop.keys()) == 2
+
+
+async def test_an_unsigned_event_changes_nothing(shop: World) -> None:
+    customer = Customer(world=shop, chat=8)
+    session = await customer.checkout()
+    event = shop.sandbox.stripe.books.pay(session)
+    url = f"http://127.0.0.1:{shop.shop_port}/webhooks/stripe"
+    answer = await shop.http.post(url, content=event, headers={"Stripe-Signature": "t=1,v1=00"})
+    assert answer.status_code == 400
+    assert answer.headers["content-type"] == "application/problem+json"
+    assert shop.keys() == []
+
+
+@pytest.mark.parametrize("point", ["C1", "C2", "C3", "C6", "C7", "C8", "C9", "C10", "C11", "C12"])
+async def test_killed_anywhere_in_a_purchase_one_key_comes_out(world: World, point: str) -> None:
+    first = world.start("run")
+    await world.ready()
+    await world.stock()
+    customer = Customer(world=world, chat=9)
+    session = await customer.checkout()
+    await world.stop(first)
+    doomed = world.start("run", VEILBOT_FAILPOINT=f"{point}:kill")
+    await world.ready()
+    await customer.pay(session)
+    assert await asyncio.to_thread(doomed.wait, 20) == -signal.SIGKILL
+    world.start("run")
+    await world.ready()
+    await customer.hears(KEY)
+    assert len(world.keys()) == 1
+
+
+async def test_sigterm_ends_it_cleanly(world: World) -> None:
+    process = world.start("run")
+    await world.ready()
+    assert await world.stop(process) == 0
