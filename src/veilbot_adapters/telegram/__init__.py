@@ -1,0 +1,6 @@
+"""Telegram: telling customers and operators, and every text that they read."""
+
+from veilbot_adapters.telegram.notifier import TelegramNotifier
+from veilbot_adapters.telegram.texts import Html, Texts
+
+__all__ = ["Html", "TelegramNotifier", "Texts"]

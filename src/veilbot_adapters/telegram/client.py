@@ -1,0 +1,114 @@
+"""A small client of the Bot API: JSON out, errors in our words (https://core.telegram.org/bots/api#making-requests).
+
+A worker must not import aiogram for a handful of calls: it costs 100 MB, and twice the time per message.
+"""
+
+import json
+import logging
+import secrets
+from collections.abc import Mapping
+from typing import Any
+
+import aiohttp
+
+from veilbot_adapters.resilience import Guard
+from veilbot_adapters.telegram.pace import Pace
+from veilbot_core.domain.errors import Rejected, Unavailable
+
+_LOG = logging.getLogger(__name__)
+_TELEGRAM = "https://api.telegram.org"
+_PLACES = 32
+_GONE = ("chat not found", "user is deactivated", "peer_id_invalid", "user not found", "chat_write_forbidden")
+
+
+class Gone(Rejected):
+    """The customer blocked the bot, or has no chat with it."""
+
+
+class BotApi:
+    """Calls methods of one bot; the token stays inside."""
+
+    def __init__(self, token: str, guard: Guard, pace: Pace, *, api_base: str | None = None) -> None:
+        self._base = f"{(api_base or _TELEGRAM).rstrip('/')}/bot{token}/"
+        self._guard = guard
+        self._pace = pace
+        self._session: aiohttp.ClientSession | None = None
+
+    def __repr__(self) -> str:
+        """Show nothing that opens anything."""
+        return "BotApi()"
+
+    async def call(self, method: str, payload: Mapping[str, Any]) -> None:
+        """Call a method with JSON. Raises Unavailable, Rejected, or Gone where nobody can be reached."""
+        await self._send(method, json.dumps(payload, ensure_ascii=False).encode(), "application/json")
+
+    async def upload(self, method: str, payload: Mapping[str, str], field: str, content: bytes) -> None:
+        """Call a method with one PNG file; raises as `call` does."""
+        boundary = secrets.token_hex(16)
+        await self._send(
+            method, _multipart(boundary, payload, field, content), f"multipart/form-data; boundary={boundary}"
+        )
+
+    async def close(self) -> None:
+        """Give the connections back."""
+        if self._session is not None:
+            await self._session.close()
+            self._session = None
+
+    async def _send(self, method: str, body: bytes, content_type: str) -> None:
+        async def attempt() -> None:
+            await self._pace.turn()
+            await self._post(method, body, content_type)
+
+        await self._guard.call(attempt)
+
+    async def _post(self, method: str, body: bytes, content_type: str) -> None:
+        """Make one attempt; errors name the method, never the address, which holds the token."""
+        session = self._open()
+        try:
+            async with session.post(self._base + method, data=body, headers={"Content-Type": content_type}) as response:
+                status, answer = response.status, await response.read()
+        except (aiohttp.ClientError, OSError) as error:
+            raise Unavailable(f"Telegram cannot be reached ({method}: {type(error).__name__})") from None
+        if status != 200:
+            self._refused(method, status, answer)
+
+    def _open(self) -> aiohttp.ClientSession:
+        if self._session is None:
+            self._session = aiohttp.ClientSession(
+                connector=aiohttp.TCPConnector(limit=_PLACES, ttl_dns_cache=300),
+                timeout=aiohttp.ClientTimeout(),  # the guard has the patience
+                cookie_jar=aiohttp.DummyCookieJar(),
+            )
+        return self._session
+
+    def _refused(self, method: str, status: int, answer: bytes) -> None:
+        """Say what a refusal means (https://core.telegram.org/api/errors, and the texts of telegram-bot-api)."""
+        description, retry_after = _read(answer)
+        if status == 429:
+            self._pace.pause(retry_after)
+            raise Unavailable(f"Telegram asked for a pause of {retry_after:g} s", retry_after=retry_after)
+        if status >= 500 or status == 408:
+            raise Unavailable(f"Telegram failed ({method}: {status})")
+        if status == 403 or (status == 400 and any(sign in description.lower() for sign in _GONE)):
+            raise Gone(f"nobody is there ({method}: {description})")
+        raise Rejected(f"Telegram refuses {method}: {status} {description}")
+
+
+def _read(answer: bytes) -> tuple[str, float]:
+    """Return the description of an error answer and how long to wait; proxies answer all kinds of things."""
+    try:
+        found = json.loads(answer)
+        description = str(found.get("description", ""))[:200]
+        wait = (found.get("parameters") or {}).get("retry_after", 1)
+        return description, float(wait) if isinstance(wait, int | float) else 1.0
+    except (ValueError, AttributeError):
+        return "no Bot API answer", 1.0
+
+
+def _multipart(boundary: str, payload: Mapping[str, str], field: str, content: bytes) -> bytes:
+    """Write a form by hand; aiohttp's own takes 0.2 ms."""
+    start = f"--{boundary}\r\nContent-Disposition: form-data; name="
+    head = "".join(f'{start}"{name}"\r\n\r\n{value}\r\n' for name, value in payload.items())
+    file = f'{start}"{field}"; filename="{field}.png"\r\nContent-Type: image/png\r\n\r\n'
+    return (head + file).encode() + content + f"\r\n--{boundary}--\r\n".encode()

@@ -1,0 +1,140 @@
+"""Letters: what each notice says, and the buttons under it.
+
+The buttons carry what the bot understands: a letter for the screen, then the id of the thing in base64url.
+"""
+
+import re
+from base64 import urlsafe_b64encode
+from html import unescape
+from typing import Any
+from uuid import UUID
+
+from veilbot_adapters.telegram.texts import Html, Texts
+from veilbot_core.domain.user import Language
+from veilbot_core.ports.notifier import Access, Message, Notice
+
+_CAPTION = 1024  # https://core.telegram.org/bots/api#sendphoto, in UTF-16 units after the markup is read
+_TEXT = 4096
+_TAG = re.compile(r"<[^>]*>")
+
+ALERTS = frozenset(
+    {
+        "order.held",
+        "payment.held",
+        "payment.disputed",
+        "key.refused",
+        "server.down",
+        "server.up",
+        "order.waiting",
+        "job.dead",
+    }
+)
+"""The codes that have a text of their own."""
+
+
+def write(texts: Texts, message: Message) -> Html:
+    """Return the text of a notice."""
+    language, tariff = message.language, message.tariff
+    until = texts.moment(language, message.ends_at) if message.ends_at else texts(language, "forever")
+    match message.notice:
+        case Notice.READY:
+            return Html("\n\n".join([_ready(texts, message), _link(texts, message)]))
+        case Notice.RENEWED:
+            return texts(language, "renewed", tariff=tariff, until=_until(texts, message))
+        case Notice.PAID:
+            return texts(language, "paid", tariff=tariff)
+        case Notice.HELD:
+            return texts(language, "held", tariff=tariff)
+        case Notice.REFUNDED:
+            return texts(language, "refunded", tariff=tariff)
+        case Notice.ENDED:
+            return texts(language, "ended", tariff=tariff)
+        case Notice.EXPIRING:
+            stage = message.reminder if message.reminder in {"3d", "1d", "1h"} else "3d"
+            return texts(language, f"expiring-{stage}", tariff=tariff, until=until)
+
+
+def ready(texts: Texts, message: Message) -> tuple[Html, list[Html]]:
+    """Return what stands under the picture of the first key, and the messages that follow it."""
+    language = message.language
+    head, link = _ready(texts, message), _link(texts, message)
+    first = _keys(texts, language, texts(language, "keys-label"), message.keys[:1])
+    more = message.keys[1:]
+    rest = _keys(texts, language, texts(language, "ready-more", n=len(more)), more) if more else []
+    caption = Html("\n\n".join([head, *first, link, texts(language, "ready-next")]))
+    if length(caption) <= _CAPTION:
+        return caption, pack(rest)
+    return head, pack([*first, link, *rest])
+
+
+def buttons(texts: Texts, message: Message) -> dict[str, Any] | None:
+    """Return the keyboard under a notice."""
+    language = message.language
+    keys = {"text": texts(language, "button-keys"), "callback_data": "k"}
+    match message.notice:
+        case Notice.READY:
+            return _rows([keys], [{"text": texts(language, "button-connect"), "callback_data": "h"}])
+        case Notice.EXPIRING | Notice.ENDED if message.subscription_id is not None:
+            data = "e" + urlsafe_b64encode(message.subscription_id.bytes).rstrip(b"=").decode()
+            return _rows([{"text": texts(language, "button-renew"), "callback_data": data}])
+        case Notice.RENEWED:
+            return _rows([keys])
+        case _:
+            return None
+
+
+def alert(texts: Texts, language: Language, code: str, subject: UUID, detail: str) -> str:
+    """Return what operators read about a fact."""
+    if code in ALERTS:
+        text = texts(language, f"alert-{code.replace('.', '-')}", subject=str(subject))
+    else:
+        text = texts(language, "alert-other", code=code, subject=str(subject))
+    return f"{text}\n\n{texts.safe(detail[:500])}" if detail else text
+
+
+def length(text: str) -> int:
+    """Count as Telegram does: UTF-16 units of what is left when the markup is read."""
+    return len(unescape(_TAG.sub("", text)).encode("utf-16-le")) // 2
+
+
+def pack(parts: list[Html]) -> list[Html]:
+    """Put paragraphs together into as few messages as they fit into."""
+    messages: list[Html] = []
+    for part in parts:
+        joined = Html(f"{messages[-1]}\n\n{part}") if messages else part
+        if messages and length(joined) <= _TEXT:
+            messages[-1] = joined
+        else:
+            messages.append(part)
+    return messages
+
+
+def _ready(texts: Texts, message: Message) -> Html:
+    return texts(message.language, "ready", tariff=message.tariff, until=_until(texts, message))
+
+
+def _until(texts: Texts, message: Message) -> Html:
+    if message.ends_at is None:
+        return texts(message.language, "forever")
+    return texts(message.language, "ready-until", until=texts.moment(message.language, message.ends_at))
+
+
+def _link(texts: Texts, message: Message) -> Html:
+    return texts(message.language, "link-label", link=message.link)
+
+
+def _keys(texts: Texts, language: Language, label: Html, keys: tuple[Access, ...]) -> list[Html]:
+    """Return one paragraph per key, the first one with the label."""
+    paragraphs = [
+        texts(language, "key", where=f"{texts.country(language, key.country)} · {key.name}", url=key.url)
+        for key in keys
+    ]
+    return [Html(f"{label}\n{paragraphs[0]}"), *paragraphs[1:]] if paragraphs else []
+
+
+def _where(texts: Texts, language: Language, key: Access) -> str:
+    return f"{texts.country(language, key.country)} · {key.name}"
+
+
+def _rows(*rows: list[dict[str, str]]) -> dict[str, Any]:
+    return {"inline_keyboard": list(rows)}

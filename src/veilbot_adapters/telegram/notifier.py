@@ -1,0 +1,112 @@
+"""Notifier that reaches people through a Telegram bot."""
+
+import json
+import logging
+from collections.abc import Sequence
+from typing import Any
+from uuid import UUID
+
+from veilbot_adapters import qr
+from veilbot_adapters.resilience import Guard
+from veilbot_adapters.telegram import letters
+from veilbot_adapters.telegram.client import BotApi, Gone
+from veilbot_adapters.telegram.pace import Pace
+from veilbot_adapters.telegram.texts import Texts
+from veilbot_core.domain.errors import PortError, Rejected
+from veilbot_core.domain.user import Language, User
+from veilbot_core.ports.clock import Clock
+from veilbot_core.ports.notifier import Delivery, Message, Notice, Notifier
+
+_LOG = logging.getLogger(__name__)
+
+
+class TelegramNotifier(Notifier):
+    """Sends notices as messages of the bot, and a new key with its QR code.
+
+    ``per_second`` holds back before Telegram does; 0 turns that off. ``admin_ids`` hear of what needs a person, in
+    ``admin_language``.
+    """
+
+    def __init__(
+        self,
+        token: str,
+        guard: Guard,
+        texts: Texts,
+        *,
+        clock: Clock,
+        api_base: str | None = None,
+        admin_ids: Sequence[int] = (),
+        admin_language: Language = Language.EN,
+        per_second: float = 25.0,
+    ) -> None:
+        self._api = BotApi(token, guard, Pace(clock, per_second), api_base=api_base)
+        self._texts = texts
+        self._admin_ids = tuple(admin_ids)
+        self._admin_language = admin_language
+
+    async def tell(self, user: User, message: Message) -> Delivery:
+        """Tell a customer; a customer who cannot be reached is an answer, not an error.
+
+        Raises:
+            Unavailable: as the port says.
+            Rejected: Telegram refuses the message itself; a person must look at it.
+        """
+        if user.telegram_id is None:
+            return Delivery.UNREACHABLE
+        try:
+            if message.notice is Notice.READY and message.keys:
+                await self._hand_over(user.telegram_id, message)
+            else:
+                letter = letters.write(self._texts, message)
+                await self._write(user.telegram_id, letter, letters.buttons(self._texts, message))
+        except Gone:
+            return Delivery.UNREACHABLE
+        return Delivery.TOLD
+
+    async def alert(self, code: str, subject: UUID, detail: str) -> None:
+        """Tell every operator; one who cannot be reached is passed over.
+
+        Raises:
+            Unavailable: somebody was not told because Telegram failed; all are told again.
+        """
+        text = letters.alert(self._texts, self._admin_language, code, subject, detail)
+        if not self._admin_ids:
+            _LOG.warning("no operator to tell: %s %s", code, subject)
+        trouble: PortError | None = None
+        for admin_id in self._admin_ids:
+            try:
+                await self._write(admin_id, text, None)
+            except Rejected as error:
+                _LOG.warning("operator %s cannot be told of %s %s: %s", admin_id, code, subject, error)
+            except PortError as error:
+                trouble = error
+        if trouble is not None:
+            raise trouble
+
+    async def close(self) -> None:
+        """Give the connections back."""
+        await self._api.close()
+
+    async def _hand_over(self, chat_id: int, message: Message) -> None:
+        """Send the first key as picture and text, and what does not fit under a picture as text."""
+        caption, rest = letters.ready(self._texts, message)
+        fields = {
+            "chat_id": str(chat_id),
+            "caption": caption,
+            "parse_mode": "HTML",
+            "reply_markup": json.dumps(letters.buttons(self._texts, message), ensure_ascii=False),
+        }
+        await self._api.upload("sendPhoto", fields, "photo", qr.png(message.keys[0].url))
+        for text in rest:
+            await self._write(chat_id, text, None)
+
+    async def _write(self, chat_id: int, text: str, markup: dict[str, Any] | None) -> None:
+        payload: dict[str, Any] = {
+            "chat_id": chat_id,
+            "text": text,
+            "parse_mode": "HTML",
+            "link_preview_options": {"is_disabled": True},
+        }
+        if markup is not None:
+            payload["reply_markup"] = markup
+        await self._api.call("sendMessage", payload)
