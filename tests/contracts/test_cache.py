@@ -1,7 +1,7 @@
 """The contract of the cache port."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
 import pytest
@@ -78,7 +78,7 @@ class TestKeeping:
 class TestFetching:
     async def test_one_makes_and_the_others_wait_for_the_same_answer(self, subject: Subject) -> None:
         maker = Maker(b"1")
-        async with asyncio.TaskGroup() as group:
+        async with asyncio.timeout(5), asyncio.TaskGroup() as group:
             fetches = [group.create_task(subject.cache.fetch("a", 10, maker)) for _ in range(5)]
             await settle()
             maker.go.set()
@@ -89,7 +89,7 @@ class TestFetching:
     async def test_names_do_not_wait_for_each_other(self, subject: Subject) -> None:
         slow, quick = Maker(b"1"), Maker(b"2")
         quick.go.set()
-        async with asyncio.TaskGroup() as group:
+        async with asyncio.timeout(5), asyncio.TaskGroup() as group:
             group.create_task(subject.cache.fetch("a", 10, slow))
             await settle()
             assert await subject.cache.fetch("b", 10, quick) == b"2"
@@ -105,7 +105,7 @@ class TestFetching:
     async def test_a_failing_maker_fails_all_who_wait_and_nothing_is_kept(self, subject: Subject) -> None:
         maker = Maker(Unavailable("down"), b"2")
         fetches = [subject.cache.fetch("a", 10, maker) for _ in range(3)]
-        async with asyncio.TaskGroup() as group:
+        async with asyncio.timeout(5), asyncio.TaskGroup() as group:
             gathered = group.create_task(_gather(fetches))
             await settle()
             maker.go.set()
@@ -115,7 +115,7 @@ class TestFetching:
 
     async def test_when_the_maker_is_cancelled_one_who_waits_takes_over(self, subject: Subject) -> None:
         maker = Maker(b"lost", b"2")
-        async with asyncio.TaskGroup() as group:
+        async with asyncio.timeout(5), asyncio.TaskGroup() as group:
             first = group.create_task(subject.cache.fetch("a", 10, maker))
             await settle()
             others = [group.create_task(subject.cache.fetch("a", 10, maker)) for _ in range(3)]
@@ -128,7 +128,7 @@ class TestFetching:
 
     async def test_one_who_waits_may_be_cancelled_without_harm(self, subject: Subject) -> None:
         maker = Maker(b"1")
-        async with asyncio.TaskGroup() as group:
+        async with asyncio.timeout(5), asyncio.TaskGroup() as group:
             first = group.create_task(subject.cache.fetch("a", 10, maker))
             await settle()
             second = group.create_task(subject.cache.fetch("a", 10, maker))
@@ -140,5 +140,5 @@ class TestFetching:
         assert second.cancelled()
 
 
-async def _gather(fetches: list[Awaitable[bytes]]) -> list[bytes | BaseException]:
+async def _gather(fetches: Sequence[Awaitable[bytes]]) -> list[bytes | BaseException]:
     return await asyncio.gather(*fetches, return_exceptions=True)

@@ -28,7 +28,7 @@ class TestSecrets:
         assert secrets.open(secrets.seal(text, ROW), ROW) == text
 
     def test_what_is_sealed_cannot_be_read(self, secrets: Secrets) -> None:
-        assert b"198.51.100.7" not in secrets.seal(TEXT, ROW)
+        assert secrets.seal(TEXT, ROW).find(b"198.51.100.7") == -1
 
     def test_it_does_not_open_for_another_row(self, secrets: Secrets) -> None:
         with pytest.raises(Rejected):
