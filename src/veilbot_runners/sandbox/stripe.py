@@ -140,7 +140,7 @@ async def close_dispute(request: Asked, sandbox: Sandbox, dispute_id: FromPath[s
 async def make_trouble(request: Asked, sandbox: Sandbox) -> Shown:
     """Let coming calls of the API go wrong: ``{"next": ["busy", "lost"]}``."""
     names = (await _options(request)).get("next")
-    if not isinstance(names, list) or not all(name in set(Trouble) for name in names):
+    if not isinstance(names, list) or not all(name in list(Trouble) for name in names):
         raise StripeRefusal(f"next is a list of {', '.join(Trouble)}.", param="next")
     sandbox.troubles.extend(Trouble(name) for name in names)
     return {"next": list(sandbox.troubles)}

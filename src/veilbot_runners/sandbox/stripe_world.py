@@ -172,6 +172,6 @@ def read_payment(given: object) -> Payment:
 def read_delivery(given: object) -> Delivery:
     """Read what shall become of a webhook."""
     name = given.get("webhook", Delivery.SEND) if isinstance(given, dict) else None
-    if name not in set(Delivery):
+    if not isinstance(name, str) or name not in set(Delivery):
         raise StripeRefusal("webhook is send, drop, twice or late.", param="webhook")
-    return Delivery(str(name))
+    return Delivery(name)
