@@ -124,8 +124,10 @@ def _notifier(settings: Settings, clock: Clock, ids: Ids) -> Notifier:
         settings.telegram.token.get_secret_value(),
         guards.get("telegram"),
         Texts(),
+        clock=clock,
         api_base=settings.telegram.api_base,
         admin_ids=settings.telegram.admin_ids,
+        per_second=settings.limit.messages_per_second,
     )
 
 

@@ -5,8 +5,8 @@ import gc
 import signal
 import socket
 from collections.abc import Awaitable, Callable, Collection, Iterator
-from contextlib import contextmanager
-from typing import Any
+from contextlib import AsyncExitStack, contextmanager
+from typing import TYPE_CHECKING, Any
 
 import structlog
 import uvicorn
@@ -15,6 +15,11 @@ from veilbot_core.domain.errors import InvalidInput
 from veilbot_runners.container import Container, open_container
 from veilbot_runners.settings import Settings
 from veilbot_runners.worker import Worker
+
+if TYPE_CHECKING:
+    from litestar import Litestar
+
+    from veilbot_runners.bot import TelegramBot
 
 _LOG = structlog.get_logger(__name__)
 MODULES = ("users", "billing", "vpn", "admin", "webhooks", "links")
@@ -107,20 +112,67 @@ async def run_parts(
     wrap: Callable[[Asgi], Asgi] | None = None,
 ) -> None:
     """Run parts on an open container; ``wrap`` may put something around the HTTP application."""
-    application = container.application()
-    bot = make_bot(settings, container) if settings.telegram.token is not None and {"bot", "api"} & set(parts) else None
-    async with asyncio.TaskGroup() as group:
+    bot = None
+    if settings.telegram.token is not None and ("bot" in parts or settings.telegram.mode == "webhook"):
+        bot = make_bot(settings, container)
+    async with AsyncExitStack() as stack, asyncio.TaskGroup() as group:
+        if bot is not None:
+            stack.push_async_callback(bot.close)
         if sock is not None:
             app = make_api(settings, container, modules, bot)
             group.create_task(serve_http(wrap(app) if wrap else app, sock, stop))
         if bot is not None and "bot" in parts:
-            group.create_task(bot.run(stop) if settings.telegram.mode == "polling" else bot.announce())
+            group.create_task(bot.poll(stop) if settings.telegram.mode == "polling" else bot.announce())
         if "worker" in parts:
             numbers = settings.worker
             worker = Worker(
-                application=application, slots=numbers.slots, poll=numbers.poll_seconds, drain=numbers.drain_seconds
+                application=container.application(),
+                slots=numbers.slots,
+                poll=numbers.poll_seconds,
+                drain=numbers.drain_seconds,
             )
             group.create_task(worker.run(stop))
         calm_gc()
         _LOG.info("started", parts=sorted(parts), listen=settings.listen if sock else None)
     _LOG.info("stopped")
+
+
+def make_bot(settings: Settings, container: Container) -> "TelegramBot":
+    """Return the bot; importing it is what costs, so nobody else does."""
+    from veilbot_adapters.telegram import Texts
+    from veilbot_runners.bot import TelegramBot
+
+    token = settings.telegram.token
+    if token is None:
+        raise InvalidInput("VEILBOT_TELEGRAM__TOKEN is not set: there is no bot", field="VEILBOT_TELEGRAM__TOKEN")
+    return TelegramBot(
+        container.application(),
+        token.get_secret_value(),
+        texts=Texts(),
+        api_base=settings.telegram.api_base,
+    )
+
+
+def make_api(
+    settings: Settings, container: Container, modules: Collection[str], bot: "TelegramBot | None"
+) -> "Litestar":
+    """Return the HTTP application with some of its modules."""
+    from veilbot_adapters import qr
+    from veilbot_runners.api import Rate, build_api
+
+    return build_api(
+        container.application(),
+        modules=modules,
+        trusted_proxies=settings.trusted_proxies,
+        rate=Rate(key=settings.limit.api_per_minute),
+        telegram=bot,
+        qr=qr.svg,
+        support_url=settings.support_url,
+    )
+
+
+async def document(settings: Settings) -> dict[str, Any]:
+    """Return the OpenAPI document of the whole API."""
+    async with open_container(settings) as container:
+        app = make_api(settings, container, MODULES, None)
+        return app.openapi_schema.to_schema()

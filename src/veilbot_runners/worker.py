@@ -7,10 +7,14 @@ import structlog
 
 from veilbot_core.application import Application
 from veilbot_core.domain.errors import PortError
-from veilbot_core.domain.jobs import Job
+from veilbot_core.domain.jobs import Job, JobKind
 
 _LOG = structlog.get_logger(__name__)
 _RELAYED = 500
+_NOUNS = dict.fromkeys(
+    (JobKind.FULFIL_ORDER, JobKind.CLOSE_ORDER, JobKind.REFUND_ORDER, JobKind.TELL_PAID, JobKind.TELL_READY), "order"
+) | {JobKind.APPLY_KEY: "key", JobKind.RECONCILE_SERVER: "server", JobKind.TELL_REMINDER: "subscription"}
+"""What a job's subject is called in the logs."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -77,7 +81,8 @@ class Worker:
             await self.application.doorbell.wait(self.poll)
 
     async def _one(self, job: Job) -> None:
-        with structlog.contextvars.bound_contextvars(job=job.kind.value, subject=str(job.subject)):
+        noun = _NOUNS.get(job.kind, "subject")
+        with structlog.contextvars.bound_contextvars(job=job.kind.value, **{noun: str(job.subject)}):
             await self.application.work.run(job)
         self._freed.set()
 
