@@ -129,6 +129,9 @@ class OutlineServer:
         """Stop listening and drop every connection; keys stay."""
         self._over.set()
         if self._listener is not None and self._serving is not None:
+            for connection in list(self._listener.server_state.connections):
+                if connection.transport is not None:
+                    connection.transport.abort()
             self._listener.should_exit = True
             await self._serving
         self._listener = self._serving = None
