@@ -5,10 +5,13 @@ from typing import Final
 
 ASSETS: Final = {
     "sandbox.css": "text/css; charset=utf-8",
+    "home.css": "text/css; charset=utf-8",
+    "home.js": "text/javascript; charset=utf-8",
     "chat.css": "text/css; charset=utf-8",
     "bubbles.css": "text/css; charset=utf-8",
     "chat.js": "text/javascript; charset=utf-8",
     "bubbles.js": "text/javascript; charset=utf-8",
+    "writing.js": "text/javascript; charset=utf-8",
     "server.js": "text/javascript; charset=utf-8",
     "dialogs.js": "text/javascript; charset=utf-8",
     "icon.svg": "image/svg+xml",
