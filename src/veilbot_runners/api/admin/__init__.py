@@ -1,0 +1,1 @@
+"""Module admin: API keys and work that waits for a person."""

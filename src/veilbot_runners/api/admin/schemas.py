@@ -1,0 +1,80 @@
+"""What the module admin takes and shows."""
+
+from typing import Annotated
+
+from msgspec import Meta, Struct
+
+from veilbot_core.domain.apikey import SCOPES, ApiKey
+from veilbot_core.domain.jobs import Job, JobKind
+from veilbot_runners.api.fields import Body, Days, Id, Name, Time
+
+Scope = Annotated[
+    str, Meta(max_length=32, description="One of " + ", ".join(sorted(SCOPES)) + ".", examples=["users:read"])
+]
+
+
+class NewApiKey(Body, frozen=True):
+    """An API key to be made."""
+
+    name: Name
+    scopes: Annotated[list[Scope], Meta(min_length=1, max_length=20)]
+    days: Annotated[Days | None, Meta(description="How long it lives; for ever unless given.")] = None
+
+
+class ApiKeyView(Struct, frozen=True):
+    """An API key without its secret."""
+
+    id: Id
+    name: str
+    hint: Annotated[str, Meta(description="Its first characters.", examples=["vb_Ab3dE"])]
+    scopes: list[str]
+    expires_at: Time | None
+    revoked_at: Time | None
+    created_at: Time
+
+    @classmethod
+    def of(cls, key: ApiKey) -> "ApiKeyView":
+        """Render."""
+        return cls(
+            id=key.id,
+            name=key.name,
+            hint=key.hint,
+            scopes=sorted(key.scopes),
+            expires_at=key.expires_at,
+            revoked_at=key.revoked_at,
+            created_at=key.created_at,
+        )
+
+
+class MadeApiKey(Struct, frozen=True):
+    """A new API key."""
+
+    key: ApiKeyView
+    secret: Annotated[
+        str | None, Meta(description="Shown this once; null when the same request is sent again.", examples=["vb_..."])
+    ]
+
+
+class JobView(Struct, frozen=True):
+    """Work that was tried too often and waits for a person."""
+
+    id: Id
+    kind: JobKind
+    subject: Annotated[Id, Meta(description="What it is about: an order, a key, a server ...")]
+    detail: str
+    attempts: int
+    error: Annotated[str, Meta(description="Why it failed last.")]
+    created_at: Time
+
+    @classmethod
+    def of(cls, job: Job) -> "JobView":
+        """Render."""
+        return cls(
+            id=job.id,
+            kind=job.kind,
+            subject=job.subject,
+            detail=job.detail,
+            attempts=job.attempts,
+            error=job.error,
+            created_at=job.created_at,
+        )

@@ -1,0 +1,1 @@
+"""Module billing: tariffs, orders and payments."""

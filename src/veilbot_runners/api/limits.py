@@ -1,0 +1,54 @@
+"""Rate limits: how often one caller may ask."""
+
+from dataclasses import dataclass
+
+import structlog
+
+from veilbot_core.domain.errors import PortError, RateLimited
+from veilbot_core.ports.limiter import Limiter
+
+_LOG = structlog.get_logger(__name__)
+BODY_LIMIT = 1 << 20
+"""Bytes of a request's body."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rate:
+    """Requests per window, by what is counted."""
+
+    key: int = 600
+    """Of one API key."""
+    failures: int = 30
+    """Failed authentications from one address."""
+    links: int = 120
+    """Subscription links opened from one address; a mobile carrier shows many customers under one."""
+    seconds: float = 60.0
+    """Length of the window."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Throttle:
+    """Counts requests; without its counter nobody is refused, because a shop that is shut helps nobody."""
+
+    limiter: Limiter
+    rate: Rate
+
+    async def hit(self, name: str, limit: int) -> list[tuple[bytes, bytes]]:
+        """Count one; return the headers that tell the caller where they stand.
+
+        The fields are those of draft-ietf-httpapi-ratelimit-headers.
+
+        Raises:
+            RateLimited: it was one too many.
+        """
+        try:
+            verdict = await self.limiter.hit(name, limit, self.rate.seconds)
+        except PortError as error:
+            _LOG.warning("rate limits are off", code=error.code)
+            return []
+        if not verdict.allowed:
+            raise RateLimited(retry_after=verdict.retry_after)
+        return [
+            (b"ratelimit-policy", f'"default";q={limit};w={self.rate.seconds:.0f}'.encode()),
+            (b"ratelimit", f'"default";r={verdict.remaining}'.encode()),
+        ]

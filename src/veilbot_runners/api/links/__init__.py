@@ -1,0 +1,1 @@
+"""Module links: what a customer opens, in a browser or in an app."""

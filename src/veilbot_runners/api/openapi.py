@@ -1,0 +1,173 @@
+"""OpenAPI 3.1: what every route says about itself."""
+
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import Any, TypedDict
+
+from litestar import Response, Router
+from litestar.enums import MediaType
+from litestar.openapi.config import OpenAPIConfig
+from litestar.openapi.datastructures import ResponseSpec
+from litestar.openapi.plugins import JsonRenderPlugin, OpenAPIRenderPlugin
+from litestar.openapi.spec import (
+    Components,
+    OpenAPIMediaType,
+    OpenAPIResponse,
+    Operation,
+    Parameter,
+    RequestBody,
+    Schema,
+    SecurityScheme,
+    Tag,
+)
+from litestar.openapi.spec.enums import OpenAPIType
+
+from veilbot_core.domain.errors import NotFound
+from veilbot_runners.api.docs import CSP, DocsPage
+from veilbot_runners.api.errors import MEDIA_TYPE, Problem
+
+_SAID = {
+    400: "Something in the request is not valid; `errors` names the fields.",
+    401: "The API key is missing, wrong, expired or revoked.",
+    403: "The API key lacks the scope.",
+    404: "There is no such thing.",
+    409: "The present state does not allow it; `code` says why.",
+    410: "It has ended.",
+    413: "The body is larger than 1 MiB.",
+    429: "Too many requests; `Retry-After` says when to come again.",
+    500: "A fault of ours; `request_id` finds it in the logs.",
+    502: "A VPN server, a payment provider or the database refused; a person must act.",
+    503: "Something that is needed does not answer; ask again later.",
+}
+_EVERYWHERE = (400, 404, 413, 500, 502, 503)
+_BEHIND_THE_GATE = (401, 403, 429)
+_BEARER = "ApiKey"
+_ABOUT = """\
+Sells VPN access and runs the servers behind it.
+
+Every request under `/api/v1` carries an API key: `Authorization: Bearer vb_...`. Lists answer
+`{"items": [...], "next": "..."}`; give `next` as `after` to go on. Money is whole minor units and a currency, times
+are RFC 3339 in UTC, ids are strings. Errors are problem details (RFC 9457) with a stable `code`.
+A POST with an `Idempotency-Key` happens once, however often it is sent within a day.
+"""
+
+
+class _Described(TypedDict):
+    """Keyword arguments of a Litestar route decorator."""
+
+    opt: dict[str, Any]
+    security: list[dict[str, list[str]]]
+    responses: dict[int, ResponseSpec]
+    operation_class: type[Operation]
+
+
+@dataclass
+class _Post(Operation):
+    """An operation that may carry an idempotency key."""
+
+    def __post_init__(self) -> None:
+        """Name the header, which the gate reads and no handler sees."""
+        header = Parameter(
+            name="Idempotency-Key",
+            param_in="header",
+            description="1 to 255 printable characters; the same request sent again under it gets the same answer.",
+            schema=Schema(type=OpenAPIType.STRING, min_length=1, max_length=255),
+            required=False,
+            example="6f1c7c52-order-42",
+        )
+        self.parameters = [*(self.parameters or []), header]
+
+
+@dataclass
+class ForTwo(Operation):
+    """An operation that answers an app with text and a browser with a page."""
+
+    def __post_init__(self) -> None:
+        """Add what the handler's type does not say."""
+        for answer in (self.responses or {}).values():
+            if isinstance(answer, OpenAPIResponse) and answer.content is not None:
+                answer.content["text/html"] = OpenAPIMediaType(schema=Schema(type=OpenAPIType.STRING))
+
+
+@dataclass
+class Signed(Operation):
+    """An operation that takes raw bytes, which their sender signed."""
+
+    def __post_init__(self) -> None:
+        """Describe the body, which is verified before it is read."""
+        content = {"application/json": OpenAPIMediaType(schema=Schema(type=OpenAPIType.OBJECT))}
+        self.request_body = RequestBody(content=content, description="As the sender defines it.", required=True)
+
+
+def header(name: str, description: str) -> Parameter:
+    """Describe a header that no handler takes as a parameter."""
+    return Parameter(
+        name=name, param_in="header", description=description, schema=Schema(type=OpenAPIType.STRING), required=False
+    )
+
+
+def problems(*statuses: int) -> dict[int, ResponseSpec]:
+    """Describe error answers, beside those that every route has."""
+    return {
+        status: ResponseSpec(
+            data_container=Problem, generate_examples=False, description=_SAID[status], media_type=MEDIA_TYPE
+        )
+        for status in sorted({*_EVERYWHERE, *statuses})
+    }
+
+
+def needs(scope: str, *statuses: int, shown_once: str | None = None) -> _Described:
+    """Describe a route behind the gate that asks for ``scope``; the gate reads the same from its ``opt``."""
+    return {
+        "opt": {"scope": scope, "shown_once": shown_once},
+        "security": [{_BEARER: [scope]}],
+        "responses": problems(*_BEHIND_THE_GATE, *statuses),
+        "operation_class": Operation,
+    }
+
+
+def changes(scope: str, *statuses: int, shown_once: str | None = None) -> _Described:
+    """Describe a POST behind the gate."""
+    return needs(scope, 409, *statuses, shown_once=shown_once) | {"operation_class": _Post}
+
+
+def _tidy(response: Response[Any]) -> Response[Any]:
+    """Answer like everywhere else where Litestar would with a page of its own; let our page have its style."""
+    if response.status_code == HTTPStatus.NOT_FOUND:
+        raise NotFound
+    if response.media_type == MediaType.HTML:
+        response.headers["Content-Security-Policy"] = CSP
+    return response
+
+
+def config(version: str, *, docs: bool) -> OpenAPIConfig:
+    """Return what Litestar needs to make the document, at ``/schema/openapi.json``, with a page beside it."""
+    plugins: list[OpenAPIRenderPlugin] = [JsonRenderPlugin(media_type="application/json")]  # type: ignore[arg-type]
+    return OpenAPIConfig(
+        title="VeilBot",
+        version=version,
+        description=_ABOUT,
+        path="/schema",
+        render_plugins=[DocsPage(), *plugins] if docs else plugins,
+        openapi_router=Router("/schema", route_handlers=[], include_in_schema=False, after_request=_tidy),
+        components=Components(
+            security_schemes={
+                _BEARER: SecurityScheme(
+                    type="http",
+                    scheme="bearer",
+                    bearer_format="vb_...",
+                    description="An API key; each operation names the scope that it needs. Write includes read.",
+                )
+            }
+        ),
+        tags=[
+            Tag(name="users", description="Customers."),
+            Tag(name="billing", description="Tariffs, orders and payments."),
+            Tag(name="vpn", description="Servers, subscriptions and keys."),
+            Tag(name="admin", description="API keys and work that waits for a person."),
+            Tag(name="webhooks", description="Where providers and Telegram report."),
+            Tag(name="links", description="What customers open."),
+            Tag(name="health", description="For monitors."),
+        ],
+        use_handler_docstrings=True,
+    )

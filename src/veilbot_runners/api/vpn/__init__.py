@@ -1,0 +1,1 @@
+"""Module vpn: servers, subscriptions and keys."""
