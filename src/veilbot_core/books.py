@@ -1,6 +1,5 @@
 """Books: how a provider's statement becomes payments, orders and facts, inside one unit of work."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -9,12 +8,20 @@ from veilbot_core.domain.ids import EventId, PaymentId, SubscriptionId
 from veilbot_core.domain.key import ABSENT
 from veilbot_core.domain.money import Money
 from veilbot_core.domain.order import Order, OrderStatus
-from veilbot_core.domain.payment import Happening, Payment, PaymentEvent, PaymentKind, PaymentStatus, Receipt
+from veilbot_core.domain.payment import (
+    Happening,
+    Payment,
+    PaymentEvent,
+    PaymentKind,
+    PaymentStatus,
+    Receipt,
+    given_back,
+)
 from veilbot_core.domain.policy import Policy
 from veilbot_core.domain.subscription import GrantSource
 from veilbot_core.ports.ids import Ids
 from veilbot_core.ports.storage import UnitOfWork
-from veilbot_core.steps import about, refold, reserve, want
+from veilbot_core.steps import about, hold, refold, reserve, want
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,19 +55,21 @@ class Books:
         if order is None or trouble:
             self._hold(uow, payment, order, trouble, now)
             return Receipt.HELD
-        paid = order.pay(now)
-        uow.orders.save(paid)
-        uow.publish(
-            self._fact(EventType.PAYMENT_SUCCEEDED, payment, now), about(self.ids, EventType.ORDER_PAID, paid, now)
-        )
+        uow.publish(self._fact(EventType.PAYMENT_SUCCEEDED, payment, now))
+        self._settle(uow, order.pay(now), now)
         return Receipt.ACCEPTED
+
+    def _settle(self, uow: UnitOfWork, order: Order, now: datetime) -> None:
+        """Save a paid order, unless its refund was heard of before its charge."""
+        back, paid = given_back(uow.payments.of_order(order.id))
+        gone = back >= paid
+        uow.orders.save(order.refund(now) if gone else order)
+        uow.publish(about(self.ids, EventType.ORDER_REFUNDED if gone else EventType.ORDER_PAID, order, now))
 
     def _hold(self, uow: UnitOfWork, payment: Payment, order: Order | None, trouble: str, now: datetime) -> None:
         uow.publish(self._fact(EventType.PAYMENT_HELD, payment, now, reason=trouble))
         if order is not None and order.payable:
-            held = order.hold(trouble)
-            uow.orders.save(held)
-            uow.publish(about(self.ids, EventType.ORDER_HELD, held, now, reason=trouble))
+            hold(uow, self.ids, order, trouble, now)
 
     def _refunded(self, uow: UnitOfWork, event: PaymentEvent, now: datetime) -> Receipt:
         order = self._order_of(uow, event)
@@ -72,9 +81,9 @@ class Books:
             uow.publish(self._fact(EventType.PAYMENT_HELD, payment, now, reason="no such charge"))
             return Receipt.HELD
         uow.publish(self._fact(EventType.PAYMENT_REFUNDED, payment, now))
-        beyond, paid = _beyond(uow.payments.of_order(order.id))
-        self._shrink(uow, order, beyond, paid, now)
-        if beyond >= paid and order.status in {OrderStatus.PAID, OrderStatus.FULFILLED, OrderStatus.HELD}:
+        back, paid = given_back(uow.payments.of_order(order.id))
+        self._shrink(uow, order, back, paid, now)
+        if back >= paid and order.status in {OrderStatus.PAID, OrderStatus.FULFILLED, OrderStatus.HELD}:
             closed = order.refund(now)
             uow.orders.save(closed)
             uow.publish(about(self.ids, EventType.ORDER_REFUNDED, closed, now))
@@ -95,9 +104,13 @@ class Books:
             if payment is None:
                 return Receipt.DUPLICATE
             uow.publish(self._fact(EventType.PAYMENT_DISPUTED, payment, now))
-        if order is None or order.subscription_id is None:
+        if order is None:
             return Receipt.ACCEPTED
-        self._freeze(uow, order.subscription_id, now, frozen=event.happening is not Happening.DISPUTE_WON)
+        won = event.happening is Happening.DISPUTE_WON
+        if order.status is OrderStatus.PAID and not won:
+            hold(uow, self.ids, order, "its payment is disputed", now)
+        if order.subscription_id is not None:
+            self._freeze(uow, order.subscription_id, now, frozen=not won)
         return Receipt.ACCEPTED
 
     def _freeze(self, uow: UnitOfWork, subscription_id: SubscriptionId, now: datetime, *, frozen: bool) -> None:
@@ -184,15 +197,3 @@ def _mismatch(order: Order | None, event: PaymentEvent) -> str:
     if not order.payable:
         return f"the order is {order.status} already"
     return ""
-
-
-def _beyond(movements: Sequence[Payment]) -> tuple[int, int]:
-    """Return how much of the money that paid for the order was refunded, and how much that money was.
-
-    Money that was held beside the accepted charge (a second payment, say) is refunded first.
-    """
-    charges = [p for p in movements if p.kind is PaymentKind.CHARGE]
-    accepted = sum(p.money.amount for p in charges if p.status is PaymentStatus.ACCEPTED)
-    held = sum(p.money.amount for p in charges if p.status is PaymentStatus.HELD)
-    refunded = sum(p.money.amount for p in movements if p.kind is PaymentKind.REFUND)
-    return (max(0, refunded - held), accepted) if accepted else (refunded, held)

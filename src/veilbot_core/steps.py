@@ -90,9 +90,18 @@ def _placed(
     raise NoCapacity
 
 
+def hold(uow: UnitOfWork, ids: Ids, order: Order, note: str, now: datetime) -> Order:
+    """Stop an order until a person decides, and save it; the customer and the operators are told."""
+    held = order.hold(note)
+    uow.orders.save(held)
+    uow.publish(about(ids, EventType.ORDER_HELD, held, now, reason=note))
+    return held
+
+
 def complete(uow: UnitOfWork, ids: Ids, order: Order, keys: Sequence[Key], now: datetime) -> Order:
-    """Call a paid order fulfilled if every key that it pays for works, and save it."""
-    if order.status is OrderStatus.PAID and all(key.settled for key in keys if key.desired.present):
+    """Call a paid order fulfilled if every key that it pays for works, and save it; without a key it is not."""
+    wanted = [key for key in keys if key.desired.present]
+    if order.status is OrderStatus.PAID and wanted and all(key.settled for key in wanted):
         order = order.fulfil(now)
         uow.publish(about(ids, EventType.ORDER_FULFILLED, order, now))
     uow.orders.save(order)

@@ -1,5 +1,6 @@
 """Payment: a movement of money, and what a provider tells us about one."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -45,6 +46,27 @@ class Payment:
     user_id: UserId | None
     note: str = ""
     at: datetime
+
+
+def given_back(movements: Sequence[Payment]) -> tuple[int, int]:
+    """Return how much of the money that paid for an order went back, and how much that money was.
+
+    Money that was held beside the accepted charge (a second payment, say) goes back first; money in another
+    currency is another purse.
+    """
+    charges = [p for p in movements if p.kind is PaymentKind.CHARGE]
+    refunds = [p for p in movements if p.kind is PaymentKind.REFUND]
+    accepted = [p for p in charges if p.status is PaymentStatus.ACCEPTED]
+    if not accepted:
+        return _total(refunds), _total(charges)
+    purse = accepted[0].money.currency
+    beside = [p for p in charges if p.status is PaymentStatus.HELD and p.money.currency == purse]
+    back = [p for p in refunds if p.money.currency == purse]
+    return max(0, _total(back) - _total(beside)), _total(accepted)
+
+
+def _total(movements: Sequence[Payment]) -> int:
+    return sum(payment.money.amount for payment in movements)
 
 
 class Happening(StrEnum):

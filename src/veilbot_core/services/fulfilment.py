@@ -1,12 +1,14 @@
 """Fulfilment: from a paid order to keys that are on their way."""
 
 from dataclasses import dataclass
+from datetime import datetime
 
 from veilbot_core.domain.errors import Conflict
 from veilbot_core.domain.events import EventType
 from veilbot_core.domain.ids import GrantId, OrderId, SubscriptionId, derive
 from veilbot_core.domain.jobs import Job, JobKind
 from veilbot_core.domain.order import Order, OrderStatus
+from veilbot_core.domain.payment import given_back
 from veilbot_core.domain.policy import Policy
 from veilbot_core.domain.secret import digest
 from veilbot_core.domain.subscription import Grant, GrantSource, Subscription
@@ -15,7 +17,7 @@ from veilbot_core.ports.failpoints import Failpoints, Point
 from veilbot_core.ports.ids import Ids
 from veilbot_core.ports.secrets import Secrets
 from veilbot_core.ports.storage import Storage, UnitOfWork
-from veilbot_core.steps import about, complete, refold, reserve
+from veilbot_core.steps import about, complete, hold, refold, reserve
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,6 +72,22 @@ class Fulfilment:
     def _deliver(self, uow: UnitOfWork, order: Order, token: str) -> None:
         now = self.clock.now()
         subscription = self._subscription(uow, order, token)
+        order = order.serve(subscription.id)
+        if subscription.frozen_at is not None:
+            hold(uow, self.ids, order, "the subscription is frozen by a dispute", now)
+            return
+        if uow.subscriptions.add_grant(self._grant(uow, order, subscription, now)):
+            subscription = subscription.renew(order.tariff_id, order.terms)
+            subscription = refold(uow, subscription, now, self.policy.grace)
+            uow.publish(about(self.ids, EventType.SUBSCRIPTION_EXTENDED, subscription, now, order_id=str(order.id)))
+        elif not subscription.wants_keys(now, self.policy.grace):
+            hold(uow, self.ids, order, "it ended before its key could be delivered", now)
+            return
+        keys = reserve(uow, subscription, now, order_id=order.id)
+        complete(uow, self.ids, order, keys, now)
+
+    def _grant(self, uow: UnitOfWork, order: Order, subscription: Subscription, now: datetime) -> Grant:
+        """Make the order's grant, less what was sent back while it waited."""
         grant = Grant(
             id=GrantId(derive("grant", order.id)),
             subscription_id=subscription.id,
@@ -78,13 +96,8 @@ class Fulfilment:
             days=order.terms.days,
             at=now,
         )
-        if uow.subscriptions.add_grant(grant):
-            subscription = subscription.renew(order.tariff_id, order.terms)
-            subscription = refold(uow, subscription, now, self.policy.grace)
-            uow.publish(about(self.ids, EventType.SUBSCRIPTION_EXTENDED, subscription, now, order_id=str(order.id)))
-        order = order.serve(subscription.id)
-        keys = reserve(uow, subscription, now, order_id=order.id) if subscription.frozen_at is None else ()
-        complete(uow, self.ids, order, keys, now)
+        back, paid = given_back(uow.payments.of_order(order.id))
+        return grant.shrink(back, paid) if back else grant
 
     def _subscription(self, uow: UnitOfWork, order: Order, token: str) -> Subscription:
         """Return the subscription that the order extends, made now if it is the first."""
