@@ -29,6 +29,12 @@ class AccessLevel(StrEnum):
     VIP = "vip"
 
 
+def check_country(country: str) -> None:
+    """Refuse what is no country code."""
+    if len(country) != 2 or not (country.isascii() and country.isupper() and country.isalpha()):
+        raise InvalidInput("a country is two capital letters (ISO 3166-1)", field="country")
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Server:
     """A VPN server; how to reach and trust it is sealed."""
@@ -55,8 +61,7 @@ class Server:
         """Refuse a server that could not be chosen or shown."""
         if not 1 <= len(self.name) <= 64 or not self.name.isprintable():
             raise InvalidInput("a server's name has 1 to 64 printable characters", field="name")
-        if len(self.country) != 2 or not (self.country.isascii() and self.country.isupper() and self.country.isalpha()):
-            raise InvalidInput("a country is two capital letters (ISO 3166-1)", field="country")
+        check_country(self.country)
         if not 0 <= self.capacity <= 1_000_000:
             raise InvalidInput("a capacity is 0 to 1000000 keys", field="capacity")
         if not 1 <= self.weight <= 10_000:

@@ -3,14 +3,14 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from veilbot_core.domain.errors import GatewayOff, InvalidInput, NoCapacity, NotFound, UserBlocked
+from veilbot_core.domain.errors import GatewayOff, NoCapacity, NotFound, Refused, UserBlocked
 from veilbot_core.domain.events import EventType
 from veilbot_core.domain.ids import OrderId, SubscriptionId, TariffId, UserId
 from veilbot_core.domain.jobs import Job, JobKind
 from veilbot_core.domain.order import Order, OrderStatus
 from veilbot_core.domain.payment import Provider
 from veilbot_core.domain.policy import Policy
-from veilbot_core.domain.server import serves
+from veilbot_core.domain.server import check_country, serves
 from veilbot_core.domain.subscription import Subscription
 from veilbot_core.domain.tariff import Terms
 from veilbot_core.ports.clock import Clock
@@ -46,7 +46,8 @@ class Checkout:
         choice (ISO 3166-1 alpha-2), ``currency`` the policy's unless given.
 
         Raises:
-            UserBlocked, TariffUnavailable, NoCapacity, GatewayOff, NotFound: nothing was made.
+            UserBlocked, TariffUnavailable, NoCapacity, GatewayOff, NotFound, InvalidInput: nothing was made.
+            Refused: the subscription is frozen by a dispute; nothing was made.
             Unavailable, Rejected, Unknown: the provider failed; asking again continues the same order.
         """
         gateway = self.gateways.get(provider)
@@ -121,14 +122,16 @@ class Checkout:
         subscription = uow.subscriptions.get(wish.subscription_id)
         if subscription.user_id != wish.user_id:
             raise NotFound
+        if subscription.frozen_at is not None:
+            raise Refused("this subscription is frozen by a dispute")
         return subscription
 
     def _check_room(
         self, uow: UnitOfWork, terms: Terms, renewed: Subscription | None, country: str | None, *, vip: bool
     ) -> None:
         """Refuse before money is taken what could not be delivered; keys that are in place need no room."""
-        if country is not None and (len(country) != 2 or not country.isalpha()):
-            raise InvalidInput("a country is two capital letters (ISO 3166-1)", field="country")
+        if country is not None:
+            check_country(country)
         placed = set()
         if renewed is not None:
             country = renewed.country
