@@ -1,0 +1,117 @@
+"""A dispute freezes what it paid for, until the bank has decided."""
+
+import pytest
+from tests.services.world import DAY, HOUR, World
+
+from veilbot_core.domain.errors import Refused
+from veilbot_core.domain.events import EventType
+from veilbot_core.domain.order import Order, OrderStatus
+from veilbot_core.domain.payment import PaymentKind, Receipt
+from veilbot_core.domain.server import Server
+from veilbot_core.domain.subscription import Standing
+from veilbot_core.domain.tariff import Tariff
+from veilbot_core.domain.user import User
+from veilbot_core.ports.notifier import Notice
+
+
+@pytest.fixture
+async def order(world: World, server: Server, tariff: Tariff, ann: User) -> Order:  # noqa: ARG001
+    return await world.buy(ann, tariff)
+
+
+async def dispute(world: World, order: Order, *, won: bool | None = None) -> Receipt:
+    receipt = await world.receive(world.gateway.dispute(order.id, won=won))
+    await world.settle()
+    return receipt
+
+
+class TestDispute:
+    async def test_it_freezes_and_the_operator_hears_of_it(
+        self, world: World, server: Server, ann: User, order: Order
+    ) -> None:
+        assert await dispute(world, order) is Receipt.ACCEPTED
+        assert (await world.holding(ann)).standing is Standing.FROZEN
+        assert not world.remote(server)
+        assert world.alerts() == ["payment.disputed"]
+        assert [p.kind for p in await world.payments(order)] == [PaymentKind.CHARGE, PaymentKind.DISPUTE]
+
+    async def test_winning_gives_the_same_key_back(self, world: World, server: Server, ann: User, order: Order) -> None:
+        before = await world.key(ann)
+        await dispute(world, order)
+        await dispute(world, order, won=True)
+        assert (await world.holding(ann)).standing is Standing.ACTIVE
+        assert world.remote(server) == {str(before.id)}
+        assert await world.days_left(ann) == 30
+
+    async def test_losing_leaves_it_frozen(self, world: World, server: Server, ann: User, order: Order) -> None:
+        await dispute(world, order)
+        await dispute(world, order, won=False)
+        await world.advance(3 * DAY)
+        assert (await world.holding(ann)).standing is Standing.FROZEN
+        assert not world.remote(server)
+        assert (await world.events())[EventType.SUBSCRIPTION_FROZEN] == 1
+
+    async def test_the_same_dispute_twice_is_booked_once(self, world: World, order: Order) -> None:
+        assert await dispute(world, order) is Receipt.ACCEPTED
+        assert await dispute(world, order) is Receipt.DUPLICATE
+        assert (await world.events())[EventType.PAYMENT_DISPUTED] == 1
+
+    async def test_winning_what_was_never_frozen_changes_nothing(self, world: World, ann: User, order: Order) -> None:
+        assert await dispute(world, order, won=True) is Receipt.ACCEPTED
+        assert (await world.holding(ann)).standing is Standing.ACTIVE
+
+    async def test_winning_after_the_end_brings_no_key_back(self, world: World, server: Server, order: Order) -> None:
+        await dispute(world, order)
+        await world.advance(40 * DAY)
+        await dispute(world, order, won=True)
+        assert not world.remote(server)
+
+    async def test_a_frozen_customer_is_not_reminded(self, world: World, ann: User, order: Order) -> None:
+        await dispute(world, order)
+        await world.advance(40 * DAY)
+        assert world.notifier.notices_of(ann.id) == [Notice.READY]
+
+    async def test_a_dispute_of_an_unknown_charge_only_alerts(self, world: World, tariff: Tariff, bob: User) -> None:
+        await world.server()
+        order = await world.order(bob, tariff)
+        world.gateway.pay(order.id)
+        assert await dispute(world, order) is Receipt.ACCEPTED
+        assert world.alerts() == ["payment.disputed"]
+
+
+class TestMoneyAndDisputes:
+    async def test_a_frozen_subscription_is_not_renewed(
+        self, world: World, tariff: Tariff, ann: User, order: Order
+    ) -> None:
+        await dispute(world, order)
+        with pytest.raises(Refused):
+            await world.order(ann, tariff, subscription_id=(await world.subscription(ann)).id)
+
+    async def test_a_renewal_that_was_under_way_is_held_not_called_fulfilled(
+        self, world: World, server: Server, tariff: Tariff, ann: User, order: Order
+    ) -> None:
+        renewal = await world.order(ann, tariff, subscription_id=(await world.subscription(ann)).id)
+        await dispute(world, order)
+        await world.pay(renewal)
+        await world.settle()
+        assert await world.status(renewal) is OrderStatus.HELD
+        assert world.notifier.notices_of(ann.id) == [Notice.READY, Notice.HELD]
+        assert "order.held" in world.alerts()
+        await dispute(world, order, won=True)
+        await world.app.fulfilment.retry(renewal.id)
+        await world.settle()
+        assert await world.status(renewal) is OrderStatus.FULFILLED
+        assert await world.days_left(ann) == 60
+        assert len(world.remote(server)) == 1
+
+    async def test_money_that_is_disputed_before_the_key_came_buys_none(
+        self, world: World, server: Server, tariff: Tariff, bob: User
+    ) -> None:
+        order = await world.order(bob, tariff)
+        await world.pay(order)
+        await world.receive(world.gateway.dispute(order.id))
+        await world.settle()
+        assert await world.status(order) is OrderStatus.HELD
+        assert not world.remote(server)
+        await world.advance(HOUR)
+        assert not world.remote(server)
