@@ -43,6 +43,11 @@ class Texts:
         return self._say(language, name, values)
 
     @staticmethod
+    def html(text: str) -> Html:
+        """Mark text as markup already."""
+        return Html(text)
+
+    @staticmethod
     def safe(text: str) -> Html:
         """Return plain text as markup."""
         return Html(escape(text, quote=False))

@@ -1,0 +1,200 @@
+"""Bot: updates in, screens out, by polling or by webhook."""
+
+import asyncio
+import hmac
+import json
+from collections import OrderedDict
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import structlog
+
+from veilbot_core.application import Application
+from veilbot_core.domain.errors import InvalidInput, Unauthorized, Unavailable
+from veilbot_core.domain.payment import Provider
+from veilbot_runners.bot import lean, screens
+from veilbot_runners.bot.desk import Desk, Person
+from veilbot_runners.bot.lanes import Lanes
+from veilbot_runners.bot.polling import Poller
+from veilbot_runners.bot.presence import Webhook, announce
+from veilbot_runners.bot.screens import Call
+from veilbot_runners.bot.wire import TelegramError, Wire
+from veilbot_runners.bot.words import Words
+
+lean.load()  # before anything else imports aiogram
+from aiogram import Bot, Dispatcher  # noqa: E402
+from aiogram.client.session.aiohttp import AiohttpSession  # noqa: E402
+from aiogram.client.telegram import PRODUCTION, TelegramAPIServer  # noqa: E402
+from aiogram.types import CallbackQuery, ChatMemberUpdated, Message, Update, User  # noqa: E402
+from pydantic import ValidationError  # noqa: E402
+
+_LOG = structlog.get_logger(__name__)
+_REMEMBERED = 10_000  # update ids
+_LONGEST = 25.0  # seconds for one update; Telegram waits 60 for a webhook
+Calls = Sequence[Call]
+Raw = Mapping[str, Any]
+
+
+class TelegramBot:
+    """The customer's side of the shop; every decision is made by the application's services."""
+
+    def __init__(
+        self,
+        application: Application,
+        token: str,
+        *,
+        texts: Words,
+        draw: Callable[[str], bytes],
+        api_base: str | None = None,
+        provider: Provider = Provider.STRIPE,
+        webhook: Webhook | None = None,
+        support: str = "",
+    ) -> None:
+        self._application = application
+        self._texts = texts
+        self._webhook = webhook
+        self._clock = application.users.clock
+        self._wire = Wire(token, self._clock, api_base=api_base)
+        self._desk = Desk(application, texts, draw=draw, provider=provider, support=support)
+        self._lanes = Lanes()
+        self._seen: OrderedDict[int, None] = OrderedDict()
+        server = TelegramAPIServer.from_base(api_base) if api_base else PRODUCTION
+        self.bot = Bot(token, session=AiohttpSession(api=server))
+        self.dispatcher = Dispatcher(disable_fsm=True)
+        self.dispatcher.message.register(self._on_message)
+        self.dispatcher.callback_query.register(self._on_tap)
+        self.dispatcher.my_chat_member.register(self._on_membership)
+
+    async def announce(self) -> None:
+        """Tell Telegram how it reaches the bot, and the commands. Raises Rejected."""
+        await announce(self._wire, self._texts, self._clock, self._webhook)
+
+    async def poll(self, stop: asyncio.Event, *, drain: float = 20.0) -> None:
+        """Serve by polling until ``stop`` is set and what has begun is done. Raises Rejected for a wrong token."""
+        await self.announce()
+
+        async def handle(update: Raw) -> None:
+            await self._handle(update, inline=False)
+
+        await Poller(self._wire, handle, self._clock, drain=drain).run(stop)
+
+    async def feed(self, body: bytes, secret_header: str | None) -> dict[str, Any] | None:
+        """Serve one webhook request; return the call that its answer carries, if there is one.
+
+        When this returns, the update is handled and what it changed is committed.
+
+        Raises:
+            Unauthorized: the secret is not the webhook's.
+            InvalidInput: the body is no update.
+        """
+        if self._webhook is None or not hmac.compare_digest(
+            self._webhook.secret.encode(), (secret_header or "").encode("utf-8", "replace")
+        ):
+            raise Unauthorized("this is not Telegram")
+        try:
+            update = json.loads(body)
+        except (ValueError, RecursionError):
+            raise InvalidInput("the body is no JSON", field="body") from None
+        if not isinstance(update, dict) or type(update.get("update_id")) is not int:
+            raise InvalidInput("the body is no update", field="update_id")
+        reply = await self._handle(update, inline=True)
+        return {"method": reply.method, **reply.payload} if reply is not None else None
+
+    async def close(self) -> None:
+        """Give the connections back."""
+        await self._wire.close()
+        await self.bot.session.close()
+
+    async def _handle(self, raw: Raw, *, inline: bool) -> Call | None:
+        """Serve one update, once; with ``inline`` the last call is returned instead of made."""
+        update = _read(raw)
+        sender = _sender(update) if update is not None else None
+        if update is None or sender is None:
+            return None
+        async with self._lanes.enter(sender.id):
+            if update.update_id in self._seen:
+                return None
+            calls = await self._answer(update, sender)
+            self._remember(update.update_id)
+            last = calls[-1] if inline and calls and calls[-1].png is None else None
+            await self._deliver(calls if last is None else calls[:-1])
+        return last
+
+    async def _answer(self, update: Update, user: User) -> Calls:
+        """Let a handler answer; the edge that must survive whatever happens in one."""
+        try:
+            async with asyncio.timeout(_LONGEST):
+                calls = await self.dispatcher.feed_update(self.bot, update)
+        except Exception as error:  # noqa: BLE001 - one customer's trouble is nobody else's
+            reference = self._application.users.ids.new().hex[-12:]
+            _LOG.error("update failed", update_id=update.update_id, reference=reference, exc_info=error)
+            sorry = screens.send(user.id, self._desk.sorry(_person(user), reference))
+            query = update.callback_query
+            return [screens.answer(query.id), *sorry] if query is not None else sorry
+        return calls if isinstance(calls, list) else []
+
+    def _remember(self, update_id: int) -> None:
+        self._seen[update_id] = None
+        if len(self._seen) > _REMEMBERED:
+            self._seen.popitem(last=False)
+
+    async def _on_message(self, message: Message) -> Calls:
+        if message.chat.type != "private" or message.from_user is None:
+            return []
+        screen = await self._desk.said(_person(message.from_user), message.text or "")
+        return screens.send(message.chat.id, screen) if screen is not None else []
+
+    async def _on_tap(self, query: CallbackQuery) -> Calls:
+        message = query.message
+        if message is None or message.chat.id != query.from_user.id:
+            return [screens.answer(query.id)]
+        screen = await self._desk.tapped(_person(query.from_user), query.data or "")
+        calls = [screens.answer(query.id, screen.toast)]
+        if screen.text and isinstance(message, Message) and message.text is not None:
+            calls.append(screens.edit(message.chat.id, message.message_id, screen))
+        elif screen.text or screen.pictures:
+            calls.extend(screens.send(message.chat.id, screen))
+        return calls
+
+    async def _on_membership(self, change: ChatMemberUpdated) -> Calls:
+        """A customer who shut the bot out is found out when a message does not arrive; one who returns, here."""
+        if change.chat.type == "private" and change.new_chat_member.status == "member":
+            await self._desk.back_again(_person(change.from_user))
+        return []
+
+    async def _deliver(self, calls: Calls) -> None:
+        if len(calls) == 1:
+            await self._make(calls[0])
+        elif calls:
+            await asyncio.gather(*(self._make(call) for call in calls))
+
+    async def _make(self, call: Call) -> None:
+        """Make one call; what a customer misses by its failure, the next tap shows again."""
+        try:
+            await self._wire.call(call)
+        except TelegramError as error:
+            if call.method == "editMessageText" and "not modified" not in error.description:
+                payload = {name: value for name, value in call.payload.items() if name != "message_id"}
+                await self._make(Call(method="sendMessage", payload=payload))
+            else:
+                _LOG.info("Telegram refuses", method=call.method, error=error.description)
+        except Unavailable as error:
+            _LOG.warning("an answer did not get through", method=call.method, error=str(error))
+
+
+def _read(raw: Raw) -> Update | None:
+    """Read an update; one that nobody can read is left out, or it would come again for ever."""
+    try:
+        return Update.model_validate(raw)
+    except ValidationError as error:
+        _LOG.warning("unreadable update", update_id=raw.get("update_id"), errors=error.error_count())
+        return None
+
+
+def _sender(update: Update) -> User | None:
+    event = update.message or update.callback_query or update.my_chat_member
+    return event.from_user if event is not None else None
+
+
+def _person(user: User) -> Person:
+    return Person(id=user.id, first_name=user.first_name, full_name=user.full_name, language_code=user.language_code)

@@ -1,0 +1,171 @@
+"""Desk: who came, what they want, and who shows it; the table that all routing is."""
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import NamedTuple
+
+import structlog
+
+from veilbot_core.application import Application
+from veilbot_core.domain.errors import Refused, VeilbotError
+from veilbot_core.domain.payment import Provider
+from veilbot_core.domain.user import Language, User
+from veilbot_runners.bot.cabinet import Cabinet
+from veilbot_runners.bot.data import unpack
+from veilbot_runners.bot.errors import sentence
+from veilbot_runners.bot.guide import Guide, menu
+from veilbot_runners.bot.screens import Screen
+from veilbot_runners.bot.shop import Shop
+from veilbot_runners.bot.words import Visit, Words
+
+_LOG = structlog.get_logger(__name__)
+Step = Callable[[Visit], Awaitable[Screen]]
+_OFTEN = (20, 10.0)  # steps per seconds, for one customer
+_BUYING = (5, 60.0)
+
+
+class Tap(NamedTuple):
+    """What a button leads to, how many ids it carries, and whether a payment is opened."""
+
+    step: Step
+    ids: int = 0
+    buys: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Person:
+    """A Telegram account, as an update shows it."""
+
+    id: int
+    first_name: str
+    full_name: str
+    language_code: str | None
+
+
+class Desk:
+    """Serves one step of one customer and always has an answer."""
+
+    def __init__(
+        self,
+        application: Application,
+        words: Words,
+        *,
+        draw: Callable[[str], bytes],
+        provider: Provider,
+        support: str,
+    ) -> None:
+        self._app = application
+        self._words = words
+        guide = Guide(users=application.users, support=support)
+        shop = Shop(
+            catalog=application.catalog,
+            checkout=application.checkout,
+            subscriptions=application.subscriptions,
+            policy=application.policy,
+            provider=provider,
+        )
+        cabinet = Cabinet(subscriptions=application.subscriptions, draw=draw)
+        self._hint = guide.hint
+        self._taps: Mapping[str, Tap] = {
+            "m": Tap(guide.start),
+            "t": Tap(shop.buy),
+            "n": Tap(shop.another),
+            "b": Tap(shop.choose, ids=1, buys=True),
+            "c": Tap(shop.pay, ids=1, buys=True),
+            "e": Tap(shop.renew, ids=1),
+            "p": Tap(shop.pay_renewal, ids=2, buys=True),
+            "k": Tap(cabinet.keys),
+            "s": Tap(cabinet.holding, ids=1),
+            "q": Tap(cabinet.qr, ids=1),
+            "x": Tap(cabinet.ask_rotate, ids=1),
+            "y": Tap(cabinet.rotate, ids=1),
+            "h": Tap(guide.help),
+            "i": Tap(guide.device),
+            "l": Tap(guide.language),
+            "g": Tap(self._speak),
+        }
+        self._guide = guide
+        commands: dict[str, Step] = {
+            "buy": shop.buy,
+            "keys": cabinet.keys,
+            "help": guide.help,
+            "language": guide.language,
+        }
+        self._said: dict[str, Step] = {"/start": guide.start} | {f"/{name}": step for name, step in commands.items()}
+        for language in Language:
+            self._said |= {_plain(words(language, f"button-{name}")): step for name, step in commands.items()}
+
+    async def said(self, person: Person, text: str) -> Screen | None:
+        """Answer a message; None where there is nothing to say (again)."""
+        step = self._said.get(_plain(text), self._hint)
+        visit = await self._arrive(person)
+        wait = await self._too_often(visit.user)
+        if wait and not (await self._app.limiter.hit(f"bot:slow:{visit.user.id}", 1, _OFTEN[1])).allowed:
+            return None
+        if wait:
+            return Screen(text=visit.say("slow-down", n=wait), rows=menu(visit))
+        return await self._serve(visit, step)
+
+    async def tapped(self, person: Person, data: str) -> Screen:
+        """Answer a tap on a button, of whatever age and origin."""
+        visit = await self._arrive(person)
+        wait = await self._too_often(visit.user)
+        if wait:
+            return Screen(toast=visit.say("slow-down", n=wait))
+        tap = self._taps.get(data[:1])
+        carried = unpack(data, tap.ids) if tap is not None else None
+        if tap is None or carried is None:
+            return Screen(text=visit.say("stale"), rows=menu(visit))
+        if tap.buys:
+            verdict = await self._app.limiter.hit(f"bot:buy:{visit.user.id}", *_BUYING)
+            if not verdict.allowed:
+                return Screen(toast=visit.say("slow-down", n=_seconds(verdict.retry_after)))
+        return await self._serve(replace(visit, ids=carried[0], choice=carried[1]), tap.step)
+
+    async def back_again(self, person: Person) -> None:
+        """Remember that messages arrive again: the customer unblocked the bot."""
+        await self._arrive(person)
+
+    def sorry(self, person: Person, reference: str) -> Screen:
+        """Apologise for what nobody foresaw."""
+        language = Language.of(person.language_code)
+        return Screen(text=self._words(language, "unexpected", reference=reference))
+
+    async def _arrive(self, person: Person) -> Visit:
+        user = await self._app.users.arrive(person.id, person.full_name, person.language_code)
+        return Visit(user=user, name=person.first_name, now=self._app.users.clock.now(), words=self._words)
+
+    async def _too_often(self, user: User) -> int:
+        """Return for how many seconds this customer should pause; nothing about money comes this way."""
+        verdict = await self._app.limiter.hit(f"bot:{user.id}", *_OFTEN)
+        return 0 if verdict.allowed else _seconds(verdict.retry_after)
+
+    async def _serve(self, visit: Visit, step: Step) -> Screen:
+        """Take the step, or say in one sentence why not, with a way on."""
+        if visit.user.blocked_at is not None:
+            return Screen(text=visit.say("blocked"))
+        try:
+            return await step(visit)
+        except VeilbotError as error:
+            level = _LOG.info if isinstance(error, Refused) else _LOG.warning
+            level("step refused", step=step.__name__, user_id=str(visit.user.id), code=error.code, error=str(error))
+            return Screen(text=visit.say(sentence(error)), rows=menu(visit))
+
+    async def _speak(self, visit: Visit) -> Screen:
+        """Change the language and begin anew in it."""
+        if visit.choice in {language.value for language in Language}:
+            user = await self._app.users.speak(visit.user.id, Language(visit.choice))
+            visit = replace(visit, user=user)
+        return await self._guide.start(visit)
+
+
+def _plain(text: str) -> str:
+    """Return what a text asks for: a command without its bot and arguments, or a button's words without its picture."""
+    words = text.strip()[:64].lower()
+    if words.startswith("/"):
+        return words.split(maxsplit=1)[0].partition("@")[0]
+    return "".join(letter for letter in words if letter.isalnum() or letter == " ").strip()
+
+
+def _seconds(wait: float) -> int:
+    return max(1, round(wait + 0.5))

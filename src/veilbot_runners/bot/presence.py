@@ -1,0 +1,73 @@
+"""Presence: what Telegram is told about the bot when it starts."""
+
+from dataclasses import dataclass, field
+
+import structlog
+
+from veilbot_core.domain.errors import Rejected, Unavailable
+from veilbot_core.domain.user import Language
+from veilbot_core.ports.clock import Clock
+from veilbot_runners.bot.polling import KINDS
+from veilbot_runners.bot.screens import Call
+from veilbot_runners.bot.wire import TelegramError, Wire
+from veilbot_runners.bot.words import Words
+
+_LOG = structlog.get_logger(__name__)
+_COMMANDS = ("start", "buy", "keys", "help", "language")
+_TRIES = 6
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Webhook:
+    """Where Telegram delivers updates, and how it proves to be Telegram."""
+
+    url: str
+    secret: str = field(repr=False)
+
+
+async def announce(wire: Wire, words: Words, clock: Clock, webhook: Webhook | None) -> None:
+    """Choose between webhook and polling, and offer the commands in every language.
+
+    Trouble is logged and tried again for a while; the bot works without commands.
+
+    Raises:
+        Rejected: Telegram does not know the token, or refuses the webhook's address.
+    """
+    for call in [_mode(webhook), *_commands(words)]:
+        await _insist(wire, clock, call)
+
+
+def _mode(webhook: Webhook | None) -> Call:
+    if webhook is None:
+        return Call(method="deleteWebhook", payload={})
+    payload = {"url": webhook.url, "secret_token": webhook.secret, "allowed_updates": KINDS, "max_connections": 100}
+    return Call(method="setWebhook", payload=payload)
+
+
+def _commands(words: Words) -> list[Call]:
+    """Offer the commands in each language, and in English to everybody else."""
+    calls = []
+    for language in Language:
+        commands = [{"command": name, "description": words(language, f"command-{name}")} for name in _COMMANDS]
+        if language is Language.EN:
+            calls.append(Call(method="setMyCommands", payload={"commands": commands}))
+        calls.append(Call(method="setMyCommands", payload={"commands": commands, "language_code": language.value}))
+    return calls
+
+
+async def _insist(wire: Wire, clock: Clock, call: Call) -> None:
+    for attempt in range(_TRIES):
+        try:
+            await wire.call(call)
+        except Unavailable as error:
+            _LOG.warning("Telegram was not told", method=call.method, error=str(error))
+            await clock.sleep(min(error.retry_after or 2.0**attempt, 30.0))
+        except TelegramError as error:
+            if error.status in {401, 404}:
+                raise Rejected("Telegram does not know this bot: check VEILBOT_TELEGRAM__TOKEN") from None
+            if call.method == "setWebhook":
+                raise Rejected(f"Telegram refuses the webhook: {error.description}") from None
+            _LOG.warning("Telegram was not told", method=call.method, error=str(error))
+            return
+        else:
+            return
