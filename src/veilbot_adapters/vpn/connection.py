@@ -114,6 +114,11 @@ class Connection(asyncio.Protocol):
         broken.__cause__ = exc
         self._fail(broken)
 
+    def on_message_begin(self) -> None:
+        """Notice an answer that nobody asked for, even a piece of one (called by the parser)."""
+        if self._answer is None or self._answer.done():
+            self.open = False
+
     def on_header(self, name: bytes, value: bytes) -> None:
         """Keep a header (called by the parser)."""
         self._headers.append((name, value))
@@ -131,8 +136,6 @@ class Connection(asyncio.Protocol):
         self.open = self.open and self._parser.should_keep_alive()
         if self._answer is not None and not self._answer.done():
             self._answer.set_result(Answer(status, self._headers, b"".join(self._body)))
-        else:  # a second answer to one request
-            self.open = False
 
     def _fail(self, error: Exception) -> None:
         if self._answer is not None and not self._answer.done():

@@ -1,6 +1,7 @@
 """A server may be broken, replaced or hostile: it costs one clear error, bounded time and memory, and no secret."""
 
 import asyncio
+import gzip
 import json
 import logging
 import traceback
@@ -48,7 +49,7 @@ ANSWERS: dict[str, tuple[bytes, type[PortError]]] = {
     "locked": (answer(b"no", "403 Forbidden"), Rejected),
     "a proxy's error": (answer(b"<html>", "502 Bad Gateway"), Unavailable),
     "switching protocols": (b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\nConnection: upgrade\r\n\r\n", Rejected),
-    "a gzip bomb": (answer(b"\x1f\x8b", extra="Content-Encoding: gzip\r\n"), Rejected),
+    "packed": (answer(gzip.compress(json.dumps(LIMITED).encode()), extra="Content-Encoding: gzip\r\n"), Rejected),
     "not http": (b"SSH-2.0-OpenSSH_9.6\r\n", Rejected),
     "two lengths": (b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nContent-Length: 3\r\n\r\n{}", Rejected),
     "a too large one": (b"HTTP/1.1 200 OK\r\nContent-Length: 100000000\r\n\r\n" + b" " * 3_000_000, Rejected),
@@ -81,12 +82,30 @@ async def test_interim_answers_are_skipped(
     assert (await outline.issue(reach(stranger), key)).startswith("ss://abcdefgh@")
 
 
-async def test_a_second_answer_is_not_given_to_the_next_request(
-    outline: OutlineProtocol, meet: Callable[..., Awaitable[object]], reach: Callable[[object], Endpoint], key: KeySpec
+PLANTED = answer({"accessKeys": [{"id": "planted"}]}, "200 OK")
+
+
+@pytest.mark.parametrize("more", [PLANTED, b"garbage", PLANTED[:-5]])
+@pytest.mark.parametrize("later", [False, True])
+async def test_what_was_not_asked_for_is_not_given_to_the_next_request(
+    outline: OutlineProtocol,
+    meet: Callable[..., Awaitable[object]],
+    reach: Callable[[object], Endpoint],
+    key: KeySpec,
+    more: bytes,
+    later: bool,  # noqa: FBT001 (a parameter of the test)
 ) -> None:
-    planted = answer({"accessKeys": [{"id": "planted"}]}, "200 OK")
-    stranger = await meet(answer(LIMITED) + planted)
+    async def plant(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if later:
+            writer.write(answer(LIMITED))
+            await asyncio.sleep(0.02)
+            writer.write(more)
+        else:
+            writer.write(answer(LIMITED) + more)
+
+    stranger = await meet(plant)
     await outline.issue(reach(stranger), key)
+    await asyncio.sleep(0.05)
     with pytest.raises(Rejected):
         await outline.list(reach(stranger))  # the answer to its own request is a key, not the planted list
     assert stranger.connections == 2  # type: ignore[attr-defined]
