@@ -24,10 +24,18 @@ def about(
 
 
 def want(uow: UnitOfWork, keys: Sequence[Key], state: KeyState, now: datetime) -> list[Key]:
-    """Set the wanted state of keys and ask for the work that makes it true."""
+    """Set the wanted state of keys and see that there is work that makes it true.
+
+    Work that died for a key of which nothing new is wanted stays dead: a person was told.
+    """
     changed = [key.want(state, now) for key in keys]
     uow.keys.save(*changed)
-    uow.jobs.ask(*(Job.ask(JobKind.APPLY_KEY, key.id, now) for key in changed if not key.settled))
+    known = {key.id: key.desired for key in keys}
+    new = [key for key in changed if key.desired != known[key.id]]
+    uow.jobs.ask(*(Job.ask(JobKind.APPLY_KEY, key.id, now) for key in new if not key.settled))
+    for key in changed:
+        if key.desired == known[key.id] and not key.settled:
+            uow.jobs.ensure(Job.ask(JobKind.APPLY_KEY, key.id, now))
     return changed
 
 
@@ -64,14 +72,15 @@ def _placed(
     uow: UnitOfWork, subscription: Subscription, known: Sequence[Key], protocol: Protocol, now: datetime, *, vip: bool
 ) -> Key:
     mine = sorted((k for k in known if k.protocol is protocol), key=lambda k: (not k.desired.present, not k.placed))
-    for key in mine:
-        if key.placed:
-            return key
-        if uow.servers.take_place(key.server_id):
-            return key.place(held=True)
+    if mine and mine[0].placed:
+        return mine[0]
     terms, country = subscription.terms, subscription.country
     fitting = [s for s in uow.servers.all() if s.protocol is protocol and serves(s, terms, country=country, vip=vip)]
-    for server in rank(fitting):
+    best = {server.id: server for server in rank(fitting)}
+    for key in mine:  # where it was before, if there is room
+        if key.server_id in best and uow.servers.take_place(best.pop(key.server_id).id):
+            return key.place(held=True)
+    for server in best.values():
         if uow.servers.take_place(server.id):
             key = Key(
                 id=Key.identify(subscription.id, server.id),

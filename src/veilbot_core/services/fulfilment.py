@@ -65,6 +65,9 @@ class Fulfilment:
             elif order.status is not OrderStatus.PAID:
                 raise Conflict(f"an order that is {order.status} has nothing to retry")
             uow.jobs.ask(Job.ask(JobKind.FULFIL_ORDER, order.id, now))
+            if order.subscription_id is not None:
+                keys = uow.keys.of_subscriptions([order.subscription_id])
+                uow.jobs.ask(*(Job.ask(JobKind.APPLY_KEY, key.id, now) for key in keys if not key.settled))
             return order
 
         return await self.storage.write(work)
