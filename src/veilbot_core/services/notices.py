@@ -91,8 +91,8 @@ class Notices:
     def _reminder(self, uow: UnitOfWork, job: Job) -> tuple[User, Message] | None:
         subscription = uow.subscriptions.get(SubscriptionId(job.subject))
         stage, _, end = job.detail.partition("@")
-        if end != str(int(subscription.ends_at.timestamp())) or subscription.vip or subscription.frozen_at:
-            return None  # renewed meanwhile
+        if end != str(int(subscription.ends_at.timestamp())) or stage != subscription.reminder(self.clock.now()):
+            return None  # renewed, frozen, or told too late to be true
         user = uow.users.get(subscription.user_id)
         return user, Message(
             notice=Notice.ENDED if stage == Reminder.ENDED else Notice.EXPIRING,
