@@ -112,8 +112,10 @@ class Work:
                 uow.jobs.bury(job, text)
             else:
                 uow.jobs.postpone(job, self.clock.now() + patience, text)
-            if patience is None or (job.attempts == 1 and isinstance(error, NoCapacity)):
-                self._alert(uow, job, "order.waiting" if isinstance(error, NoCapacity) else "job.dead")
+            if patience is None:
+                self._alert(uow, job, "job.dead")
+            elif isinstance(error, NoCapacity) and not job.error.startswith(error.code):  # once per wait
+                self._alert(uow, job, "order.waiting")
 
         try:
             await self.storage.write(work)
