@@ -120,6 +120,15 @@ async def test_a_delivery_is_repeated_until_the_bot_takes_it() -> None:
         assert info.last_error_message == "Wrong response from the webhook: 503 Service Unavailable"
 
 
+async def test_an_update_may_come_twice_to_a_webhook_too() -> None:
+    async with hooked([], []) as (local, heard):
+        await local.done("POST", "/faults", {"kind": "duplicate"})
+        await local.done("POST", "/chats/7/messages", {"text": "/start"})
+        await local.item(7, 2)
+        assert len(heard) == 2
+        assert len(set(heard)) == 1
+
+
 async def test_a_bot_may_answer_in_the_webhook_s_response() -> None:
     reply = SendMessage(chat_id=7, text="straight back").model_dump(exclude_none=True, exclude_defaults=True)
     async with hooked([], [{"method": "sendMessage", **reply}]) as (local, _):
@@ -176,7 +185,7 @@ async def test_an_update_comes_until_it_is_confirmed_and_only_if_it_is_wanted() 
 
 async def test_the_sandbox_stops_within_a_second_whatever_waits() -> None:
     async with opened() as local:
-        waits = [local.http.get("/chats", params={"after": 10**6, "wait": 25})]
+        waits = [local.http.get("/chats", params={"after": 0, "wait": 25})]
         waits.append(local.http.get("/bot42:SANDBOX/getUpdates", params={"timeout": 50}))
         async with asyncio.TaskGroup() as tasks:
             pending = [tasks.create_task(wait) for wait in waits]

@@ -17,6 +17,7 @@ from veilbot_runners.sandbox.telegram.state import TelegramState
 from veilbot_runners.sandbox.telegram.views import chat_line, chat_view, item_view
 
 _LISTED = 200
+_LONGEST_WAIT = 30.0
 Name = Annotated[str, Meta(max_length=64)]
 Language = Annotated[str, Meta(pattern=r"^[a-zA-Z]{2,3}(-[a-zA-Z0-9]{1,8})*$")]
 Seconds = Annotated[float, Meta(ge=0, le=30)]
@@ -90,9 +91,9 @@ def _page_routes() -> list[ControllerRouterHandler]:
 
 def _chat_routes(state: TelegramState, customers: Customers) -> list[ControllerRouterHandler]:
     @get("/chats")
-    async def chats(after: FromQuery[int] = -1, wait: FromQuery[Seconds] = 0.0) -> JsonObject:
-        if after >= state.chats.version:
-            await state.chats.changed.wait(wait)
+    async def chats(after: FromQuery[int] = -1, wait: FromQuery[float] = 0.0) -> JsonObject:
+        if after == state.chats.version:
+            await state.chats.changed.wait(min(wait, _LONGEST_WAIT))
         newest = sorted(state.chats.all.values(), key=lambda chat: chat.version, reverse=True)
         lines = [chat_line(chat) for chat in newest[:_LISTED]]
         return {"version": state.chats.version, "closing": state.chats.changed.closed, "items": lines}
@@ -102,10 +103,9 @@ def _chat_routes(state: TelegramState, customers: Customers) -> list[ControllerR
         return chat_view(state, customers.arrive(data.name, data.language_code))
 
     @get("/chats/{chat:int}")
-    async def chat(chat: FromPath[int], after: FromQuery[int] = -1, wait: FromQuery[Seconds] = 0.0) -> JsonObject:
+    async def chat(chat: FromPath[int], after: FromQuery[int] = -1, wait: FromQuery[float] = 0.0) -> JsonObject:
         found = customers.find(chat)
-        if after >= found.version:
-            await state.chats.changed.until(lambda: found.version > after, wait)
+        await state.chats.changed.until(lambda: found.version != after, min(wait, _LONGEST_WAIT))
         return chat_view(state, found)
 
     @get("/files/{file_id:str}")

@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from collections.abc import Iterator
 from itertools import islice
 
 from veilbot_runners.sandbox.telegram.errors import ApiError, JsonObject, conflict
@@ -52,7 +53,9 @@ class Updates:
 
     def confirm(self, update_id: int) -> None:
         """Forget an update that the bot has taken, unless it is to come twice."""
-        self.pending.pop(update_id, None)
+        if self.pending.pop(update_id, None) is None:
+            self._replays = [update for update in self._replays if update["update_id"] != update_id]
+            return
         again = self._again.pop(update_id, None)
         if again is not None:
             self._replays.append(again)
@@ -64,10 +67,10 @@ class Updates:
         self._again.clear()
         self._replays.clear()
 
-    def replays(self) -> list[JsonObject]:
-        """Return, once, what is to come twice."""
-        again, self._replays = self._replays, []
-        return again
+    def waiting(self) -> Iterator[JsonObject]:
+        """Yield what is not confirmed yet."""
+        yield from list(self._replays)
+        yield from list(self.pending.values())
 
     def begin(self, params: Params) -> "asyncio.Future[str] | None":
         """Begin to answer getUpdates; a newer poll ends an older one, like at the real server.
@@ -111,7 +114,8 @@ class Updates:
     def take(self, params: Params) -> list[JsonObject]:
         """Return what waits; it goes on waiting until a later poll confirms it."""
         limit = params.integer("limit", _LIMIT)
-        return [*self.replays(), *islice(self.pending.values(), limit if 1 <= limit <= _LIMIT else _LIMIT)]
+        again, self._replays = self._replays, []
+        return [*again, *islice(self.pending.values(), limit if 1 <= limit <= _LIMIT else _LIMIT)]
 
     def end_poll(self, reason: str = "") -> None:
         """End the waiting poll, with a conflict if there is a reason to tell."""
@@ -129,5 +133,5 @@ class Updates:
     def _confirm_before(self, offset: int) -> None:
         if offset < 0:  # keep only that many of the newest
             offset = next(iter(list(self.pending)[offset:]), self._next_id + 1)
-        for update_id in [known for known in self.pending if known < offset]:
-            self.confirm(update_id)
+        while self.pending and (oldest := next(iter(self.pending))) < offset:
+            self.confirm(oldest)

@@ -44,7 +44,7 @@ class Webhook:
             return []
         free = webhook["max_connections"] - len(self._busy)
         ready: dict[int, JsonObject] = {}
-        for update in [*updates.replays(), *updates.pending.values()]:
+        for update in updates.waiting():
             if len(ready) >= free:
                 break
             chat_id = _chat_of(update)
