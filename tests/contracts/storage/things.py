@@ -1,6 +1,6 @@
 """Rows for the storage contract, each with sensible values that a test may change."""
 
-# ruff: noqa: ANN401  (a test changes any field)
+
 
 import itertools
 from dataclasses import dataclass

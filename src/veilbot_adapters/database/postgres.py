@@ -1,0 +1,158 @@
+"""Postgres: a pool of asyncpg connections, one for each unit of work that runs."""
+
+from collections.abc import Callable
+from typing import Any, Generic, TypeVar
+
+from sqlalchemy import URL, Connection
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+
+from veilbot_adapters.database.database import Database, check_revision, wrong_schema
+from veilbot_adapters.database.session import Session
+from veilbot_adapters.database.unit import DatabaseUnitOfWork
+from veilbot_core.domain.errors import PortError, Rejected, Unavailable, Unknown
+from veilbot_core.ports.clock import Clock
+from veilbot_core.ports.doorbell import Doorbell
+from veilbot_core.ports.storage import UnitOfWork
+
+T = TypeVar("T")
+
+_TRIES = 6
+_SERVER_SETTINGS = {
+    "application_name": "veilbot",
+    "statement_timeout": "15s",
+    "lock_timeout": "10s",
+    "idle_in_transaction_session_timeout": "30s",
+    "jit": "off",  # no statement here runs long enough to be worth compiling
+}
+
+
+class PostgresDatabase(Database):
+    """A database on a server, for any number of processes."""
+
+    def __init__(self, url: URL, doorbell: Doorbell, clock: Clock) -> None:
+        self._doorbell = doorbell
+        self._clock = clock
+        self._closed = False
+        self._writes = create_async_engine(
+            url,
+            pool_size=8,
+            max_overflow=0,
+            pool_timeout=10,
+            pool_use_lifo=True,
+            connect_args={
+                "timeout": 5,
+                "command_timeout": 20,
+                "prepared_statement_cache_size": 500,
+                "server_settings": _SERVER_SETTINGS,
+            },
+        )
+        self._reads = self._writes.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
+        self._driver_error: type[Exception] = self._writes.dialect.loaded_dbapi.Error
+
+    async def write(self, work: Callable[[UnitOfWork], T]) -> T:
+        """Run ``work`` in a transaction that is durable when this returns."""
+        return await self._run(self._writes, work)
+
+    async def read(self, work: Callable[[UnitOfWork], T]) -> T:
+        """Run ``work`` on a consistent snapshot."""
+        return await self._run(self._reads, work)
+
+    async def check(self) -> None:
+        """Prove that the server answers and has the schema that this version needs."""
+        await self._run(self._reads, check_revision)
+
+    async def close(self) -> None:
+        """Let go of every connection."""
+        self._closed = True
+        await self._writes.dispose()
+
+    async def _run(self, engine: AsyncEngine, work: Callable[[Any], T]) -> T:
+        if self._closed:
+            raise Unavailable("the database is closed")
+        for number in range(1, _TRIES + 1):
+            attempt = _Attempt(work)
+            try:
+                result = await self._transact(engine, attempt)
+            except (DBAPIError, self._driver_error, PoolTimeout, OSError) as error:  # TimeoutError is an OSError
+                await self._judge(attempt, error, last=number == _TRIES)
+                await self._clock.sleep(0.005 * (number - 1))
+                continue
+            if attempt.asked:
+                self._doorbell.ring()
+            return result
+        raise Unavailable("the database is too busy")
+
+    async def _transact(self, engine: AsyncEngine, attempt: "_Attempt[T]") -> T:
+        async with engine.connect() as connection:
+            try:
+                await connection.begin()
+                result = await connection.run_sync(attempt)
+                attempt.committing = True
+                await connection.commit()
+            except BaseException as error:
+                if isinstance(error, OSError) or attempt.broken(error):
+                    await connection.invalidate()
+                raise
+        return result
+
+    async def _judge(self, attempt: "_Attempt[Any]", error: Exception, *, last: bool) -> None:
+        """Return if the work may be tried again; otherwise raise what became of it."""
+        state = _state(error)
+        lost = attempt.broken(error)
+        if attempt.committing and (lost or state is None):
+            raise Unknown("the connection broke during the commit") from error
+        # What a restarted server left in the pool is found out here, not by a ping before every unit of work.
+        stale = (lost and attempt.driver is not None) or state == "0A000"
+        if stale and not last:
+            await self._writes.dispose()
+            return
+        if state in {"40001", "40P01"} and not last:
+            return
+        raise _translated(error, state) from error
+
+
+class _Attempt(Generic[T]):
+    """One run of a unit of work, on the greenlet where SQLAlchemy runs synchronous code."""
+
+    def __init__(self, work: Callable[[UnitOfWork], T]) -> None:
+        self._work = work
+        self.driver: Any = None
+        self.asked = False
+        self.committing = False
+
+    def __call__(self, connection: Connection) -> T:
+        proxy = connection.connection
+        self.driver = proxy.driver_connection
+        session = Session(proxy.cursor(), connection.dialect)
+        result = self._work(DatabaseUnitOfWork(session))
+        self.asked = session.asked
+        return result
+
+    def broken(self, error: BaseException) -> bool:
+        """Whether the connection is of no more use."""
+        state = _state(error)
+        ended = state is not None and (state.startswith("08") or state in {"57P01", "57P02", "57P03"})
+        return ended or (self.driver is not None and self.driver.is_closed())
+
+
+def _state(error: BaseException) -> str | None:
+    """Return the SQLSTATE (PostgreSQL, appendix A) of a driver's error, wrapped or bare."""
+    state = getattr(getattr(error, "orig", error), "sqlstate", None)
+    return None if state is None else str(state)
+
+
+def _translated(error: Exception, state: str | None) -> Exception:
+    """Say in our words what the server refused; a mistake of ours stays as it is."""
+    if state in {"42P01", "42703"}:
+        return wrong_schema()
+    if state == "25006":
+        return Rejected("the database is read-only here")
+    outage = ("08", "28", "3D", "40", "53", "55P03", "57", "25P03", "0A000")
+    if state is not None and not state.startswith(outage):
+        return error
+    if state is None and isinstance(error, DBAPIError) and not error.connection_invalidated:
+        return error
+    reason: PortError = Unavailable(f"the database server cannot be reached ({state or type(error).__name__})")
+    return reason

@@ -1,0 +1,212 @@
+"""Facts on their way out, durable work, and answers given."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import Select, Update, bindparam, case, delete, insert, null, or_, select, update
+from sqlalchemy.dialects import postgresql, sqlite
+
+from veilbot_adapters.database import rows, tables
+from veilbot_adapters.database.pages import Pages
+from veilbot_adapters.database.repository import Repository
+from veilbot_adapters.database.statements import Statement, among, constant, insert_unknown
+from veilbot_core.domain.errors import LeaseLost
+from veilbot_core.domain.events import Event
+from veilbot_core.domain.ids import EventId, JobId
+from veilbot_core.domain.jobs import Job, JobKind, JobState
+from veilbot_core.ports import repositories as ports
+
+_events, _jobs, _replies = tables.events, tables.jobs, tables.replies
+_READY = _jobs.c.state == constant(JobState.READY)
+_DEAD = _jobs.c.state == constant(JobState.DEAD)
+
+_APPEND = Statement(insert(_events))
+_WAITING = Statement(
+    select(_events).where(_events.c.sent_at.is_(None)).order_by(_events.c.id).limit(bindparam("limit"))
+)
+_SENT = Statement(
+    *(update(_events).where(some).values(sent_at=bindparam("now")) for some in among(_events.c.id, "ids"))
+)
+
+
+def _ask(insert_job: sqlite.Insert | postgresql.Insert) -> sqlite.Insert | postgresql.Insert:
+    asked = insert_job.excluded
+    return insert_job.on_conflict_do_update(
+        index_elements=[_jobs.c.id],
+        set_={
+            "revision": _jobs.c.revision + 1,
+            "due": case((asked.due < _jobs.c.due, asked.due), else_=_jobs.c.due),
+            "attempts": case((_DEAD, 0), else_=_jobs.c.attempts),
+            "state": constant(JobState.READY),
+        },
+    )
+
+
+def _claim(*conditions: object) -> Update:
+    """Lease the earliest due jobs; those that another transaction is leasing are passed over."""
+    free = or_(_jobs.c.leased_until.is_(None), _jobs.c.leased_until <= bindparam("now"))
+    due: Select[tuple[object]] = (
+        select(_jobs.c.id)
+        .where(_READY, _jobs.c.due <= bindparam("now"), free, *conditions)  # type: ignore[arg-type]
+        .order_by(_jobs.c.due, _jobs.c.id)
+        .limit(bindparam("limit"))
+        .with_for_update(skip_locked=True)
+    )
+    # The locking select stands in a CTE, which is read once: the planner may run a subquery again for every row.
+    picked = due.cte("picked")
+    return (
+        update(_jobs)
+        .where(_jobs.c.id == picked.c.id)
+        .values(leased_until=bindparam("until"), attempts=_jobs.c.attempts + 1, fence=_jobs.c.fence + 1)
+        .returning(*_jobs.c)
+    )
+
+
+_OURS = (_jobs.c.id == bindparam("id"), _jobs.c.fence == bindparam("claim"), _jobs.c.leased_until.is_not(None))
+_ASK = Statement(_ask(sqlite.insert(_jobs)), _ask(postgresql.insert(_jobs)))
+_ENSURE = insert_unknown(_jobs)
+_CLAIM = Statement(_claim())
+_CLAIM_KINDS = Statement(*(_claim(some) for some in among(_jobs.c.kind, "kinds")))
+_FINISH = Statement(delete(_jobs).where(*_OURS, _jobs.c.revision == bindparam("revision")))
+_FREE = Statement(update(_jobs).where(*_OURS).values(leased_until=null(), attempts=0))
+_POSTPONE = Statement(
+    update(_jobs)
+    .where(*_OURS)
+    .values(due=bindparam("due"), attempts=bindparam("attempts"), error=bindparam("error"), leased_until=null())
+)
+_BURY = Statement(
+    update(_jobs).where(*_OURS).values(state=constant(JobState.DEAD), error=bindparam("error"), leased_until=null())
+)
+_DEAD_JOBS = Pages(_jobs, _DEAD, ascending=True)
+_NEXT_DUE = Statement(select(_jobs.c.due).where(_READY, _jobs.c.leased_until.is_(None)).order_by(_jobs.c.due).limit(1))
+
+
+def _begin(insert_reply: sqlite.Insert | postgresql.Insert) -> sqlite.Insert | postgresql.Insert:
+    new = insert_reply.excluded
+    return insert_reply.on_conflict_do_update(
+        index_elements=[_replies.c.key],
+        set_={"fingerprint": new.fingerprint, "opened_at": new.opened_at, "until": new.until},
+        where=_replies.c.status.is_(None) & (_replies.c.until <= new.opened_at),
+    )
+
+
+_REPLY = _replies.c.key == bindparam("id")
+_BEGIN = Statement(_begin(sqlite.insert(_replies)), _begin(postgresql.insert(_replies)))
+_GET_REPLY = Statement(select(_replies.c.fingerprint, _replies.c.status, _replies.c.body).where(_REPLY))
+_ANSWER = Statement(update(_replies).where(_REPLY).values(status=bindparam("status"), body=bindparam("body")))
+_FORGET = Statement(delete(_replies).where(_REPLY, _replies.c.status.is_(None)))
+_PURGE = Statement(
+    delete(_replies).where(
+        _replies.c.key.in_(
+            select(_replies.c.key)
+            .where(_replies.c.opened_at < bindparam("before"))
+            .order_by(_replies.c.opened_at)
+            .limit(bindparam("limit"))
+        )
+    )
+)
+
+
+class Outbox(Repository, ports.Outbox):
+    """Facts on their way out."""
+
+    __slots__ = ()
+
+    def append(self, *events: Event) -> None:
+        """Insert."""
+        self._session.change_many(_APPEND, [rows.from_event(event) for event in events])
+
+    def waiting(self, limit: int) -> Sequence[Event]:
+        """Return facts that no bus confirmed yet, oldest first."""
+        return [rows.to_event(row) for row in self._session.all(_WAITING, {"limit": limit})]
+
+    def sent(self, event_ids: Iterable[EventId], at: datetime) -> None:
+        """Remember that a bus confirmed them."""
+        self._session.change(_SENT, {"ids": self._session.listed(event_ids), "now": at})
+
+
+class Jobs(Repository, ports.Jobs):
+    """Durable work: claimed with a lease, finished with a fence."""
+
+    __slots__ = ()
+
+    def ask(self, *jobs: Job) -> None:
+        """Insert; a job that is there is asked for again: ``revision`` grows, the earlier ``due`` wins, dead is ready.
+
+        A dead job that is asked for again also starts counting its attempts anew.
+        """
+        if jobs:
+            self._session.change_many(_ASK, [rows.from_job(job) for job in jobs])
+            self._session.asked = True
+
+    def ensure(self, job: Job) -> bool:
+        """Insert unless one is there, ready or dead; say whether it was new."""
+        new = self._session.change(_ENSURE, rows.from_job(job)) == 1
+        self._session.asked = self._session.asked or new
+        return new
+
+    def claim(self, now: datetime, until: datetime, limit: int, kinds: Iterable[JobKind] = ()) -> Sequence[Job]:
+        """Lease up to ``limit`` due jobs (of ``kinds``, or of any) until ``until``; attempts and fence grow."""
+        wanted = list(kinds)
+        values = {"now": now, "until": until, "limit": limit, "kinds": self._session.listed(wanted)}
+        found = [rows.to_job(row) for row in self._session.all(_CLAIM_KINDS if wanted else _CLAIM, values)]
+        return sorted(found, key=lambda job: (job.due, job.id))
+
+    def finish(self, job: Job) -> None:
+        """Remove a claimed job, or free it when it was asked for again. Raises LeaseLost."""
+        mine = {"id": job.id, "claim": job.fence, "revision": job.revision}
+        if not self._session.change(_FINISH, mine) and not self._session.change(_FREE, mine):
+            raise LeaseLost
+
+    def postpone(self, job: Job, due: datetime, error: str, *, keep_attempts: bool = True) -> None:
+        """Give a claimed job back for later; ``keep_attempts=False`` starts counting anew. Raises LeaseLost."""
+        attempts = job.attempts if keep_attempts else 0
+        self._end(_POSTPONE, replace(job, due=due, attempts=attempts, error=error))
+
+    def bury(self, job: Job, error: str) -> None:
+        """Mark a claimed job dead. Raises LeaseLost."""
+        self._end(_BURY, replace(job, error=error))
+
+    def dead(self, *, limit: int, after: JobId | None = None) -> Sequence[Job]:
+        """Return dead jobs by id, ascending."""
+        return [rows.to_job(row) for row in _DEAD_JOBS.rows(self._session, limit, after)]
+
+    def next_due(self) -> datetime | None:
+        """Return when the earliest ready job without a lease is due."""
+        row = self._session.first(_NEXT_DUE, {})
+        return None if row is None else row.due
+
+    def _end(self, statement: Statement, job: Job) -> None:
+        if not self._session.change(statement, rows.from_job(job) | {"claim": job.fence}):
+            raise LeaseLost
+
+
+class Replies(Repository, ports.Replies):
+    """Answers to requests that carried an idempotency key."""
+
+    __slots__ = ()
+
+    def begin(self, key: UUID, fingerprint: str, now: datetime, until: datetime) -> Mapping[str, object] | None:
+        """Open a request until ``until``; None when it is new or its time ran out unanswered.
+
+        Otherwise the row: ``fingerprint`` and, once it is answered, ``status`` and ``body`` (None before).
+        """
+        opened = {"key": key, "fingerprint": fingerprint, "opened_at": now, "until": until}
+        if self._session.change(_BEGIN, opened):
+            return None
+        row = self._get(_GET_REPLY, {"id": key})
+        return {"fingerprint": row.fingerprint, "status": row.status, "body": row.body}
+
+    def answer(self, key: UUID, status: int, body: bytes) -> None:
+        """Remember the answer."""
+        self._session.change(_ANSWER, {"id": key, "status": status, "body": body})
+
+    def forget(self, key: UUID) -> None:
+        """Drop an unanswered request, so that it can be made again."""
+        self._session.change(_FORGET, {"id": key})
+
+    def purge(self, before: datetime, limit: int) -> int:
+        """Delete up to ``limit`` rows opened before ``before``; return how many."""
+        return self._session.change(_PURGE, {"before": before, "limit": limit})

@@ -1,0 +1,63 @@
+"""Databases for every test that wants one: already migrated, and its own."""
+
+import itertools
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from tests.postgres import Server, any_server, apart
+
+from veilbot_adapters.database import migrate
+
+_numbers = itertools.count(1)
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Server]:
+    """A Postgres server for the whole run."""
+    with any_server() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def _postgres_template(postgres: Server) -> Iterator[str]:
+    name = f"veilbot_template_{os.getpid()}"
+    postgres.create(name, "template1")
+    apart(migrate(postgres.url(name)))
+    yield name
+    postgres.drop(name)
+
+
+@pytest.fixture
+def postgres_url(postgres: Server, _postgres_template: str) -> Iterator[str]:
+    """The address of a fresh, migrated Postgres database."""
+    name = f"veilbot_{os.getpid()}_{next(_numbers)}"
+    postgres.create(name, _postgres_template)
+    yield postgres.url(name)
+    postgres.drop(name)
+
+
+@pytest.fixture
+def empty_postgres_url(postgres: Server) -> Iterator[str]:
+    """The address of a Postgres database with nothing in it."""
+    name = f"veilbot_{os.getpid()}_{next(_numbers)}"
+    postgres.create(name, "template1")
+    yield postgres.url(name)
+    postgres.drop(name)
+
+
+@pytest.fixture(scope="session")
+def _sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("sqlite") / "template.db"
+    apart(migrate(f"sqlite+aiosqlite:///{path}"))
+    return path
+
+
+@pytest.fixture
+def sqlite_url(tmp_path: Path, _sqlite_template: Path) -> str:
+    """The address of a fresh, migrated SQLite database."""
+    path = tmp_path / "veilbot.db"
+    shutil.copyfile(_sqlite_template, path)
+    return f"sqlite+aiosqlite:///{path}"
