@@ -38,7 +38,7 @@ class _Server(uvicorn.Server):
 def listen(host: str, port: int) -> socket.socket:
     """Take the address before anything else starts. Raises InvalidInput when it is not to be had."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    sock = socket.socket(family, socket.SOCK_STREAM)
+    sock = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)  # asyncio sets TCP_NODELAY only by this
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         sock.bind((host, port))
@@ -139,17 +139,24 @@ async def run_parts(
 
 def make_bot(settings: Settings, container: Container) -> "TelegramBot":
     """Return the bot; importing it is what costs, so nobody else does."""
+    from veilbot_adapters import qr
     from veilbot_adapters.telegram import Texts
-    from veilbot_runners.bot import TelegramBot
+    from veilbot_runners.bot import TelegramBot, Webhook
 
-    token = settings.telegram.token
-    if token is None:
+    telegram, webhook = settings.telegram, None
+    if telegram.token is None:
         raise InvalidInput("VEILBOT_TELEGRAM__TOKEN is not set: there is no bot", field="VEILBOT_TELEGRAM__TOKEN")
+    if telegram.mode == "webhook" and telegram.webhook_secret is not None:
+        url = f"{settings.public_url}/webhooks/telegram"
+        webhook = Webhook(url=url, secret=telegram.webhook_secret.get_secret_value())
     return TelegramBot(
         container.application(),
-        token.get_secret_value(),
+        telegram.token.get_secret_value(),
         texts=Texts(),
-        api_base=settings.telegram.api_base,
+        draw=qr.png,
+        api_base=telegram.api_base,
+        webhook=webhook,
+        support=settings.support_url or "",
     )
 
 
