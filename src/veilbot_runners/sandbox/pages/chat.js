@@ -146,11 +146,13 @@ function showChat(chatView) {
   get("bot-name").textContent = bot.name;
   get("bot-state").textContent = chat.typing ? "typing…" : `talks to ${chat.name}`;
   get("bot-state").classList.toggle("busy", chat.typing);
+  const started = !get("start").hidden && items.length > 0;
   get("start").hidden = chat.blocked || items.length > 0;
   get("blocked").hidden = !chat.blocked;
   get("composer").hidden = chat.blocked || items.length === 0;
   get("menu").hidden = !commands.length;
   showKeyboard(chat.blocked ? [] : view.keyboard);
+  if (started) write();
   clearTimeout(typingTimer);
   if (chat.typing) typingTimer = setTimeout(() => attempt(refresh), 5200);
 }
@@ -170,6 +172,11 @@ function showKeyboard(rows) {
   })));
   get("keyboard").replaceChildren(...made);
   get("keyboard").hidden = !rows.length;
+}
+
+// Puts the cursor into the line, except where that would open a keyboard on the screen.
+function write() {
+  if (matchMedia("(hover: hover)").matches) get("text").focus({ preventScroll: true });
 }
 
 function toEnd(at_once) {
@@ -194,7 +201,8 @@ async function open(id) {
   for (const row of document.querySelectorAll(".person")) row.toggleAttribute("aria-current", false);
   document.querySelector(`.person[data-chat="${id}"]`)?.setAttribute("aria-current", "true");
   if (id) await attempt(refresh);
-  (get("start").hidden ? get("text") : get("start")).focus({ preventScroll: true });
+  if (id && !get("start").hidden) get("start").focus({ preventScroll: true });
+  else if (id) write();
 }
 
 async function arrive(name, language) {
