@@ -7,7 +7,7 @@ from typing import NamedTuple
 import structlog
 
 from veilbot_core.application import Application
-from veilbot_core.domain.errors import Refused, VeilbotError
+from veilbot_core.domain.errors import InvalidInput, Refused, VeilbotError
 from veilbot_core.domain.payment import Provider
 from veilbot_core.domain.user import Language, User
 from veilbot_runners.bot.cabinet import Cabinet
@@ -25,10 +25,11 @@ _BUYING = (5, 60.0)
 
 
 class Tap(NamedTuple):
-    """What a button leads to, how many ids it carries, and whether a payment is opened."""
+    """What a button leads to, how many ids it carries, whether a choice follows, and whether a payment is opened."""
 
     step: Step
     ids: int = 0
+    choice: bool = False
     buys: bool = False
 
 
@@ -71,7 +72,7 @@ class Desk:
             "t": Tap(shop.buy),
             "n": Tap(shop.another),
             "b": Tap(shop.choose, ids=1, buys=True),
-            "c": Tap(shop.pay, ids=1, buys=True),
+            "c": Tap(shop.pay, ids=1, choice=True, buys=True),
             "e": Tap(shop.renew, ids=1),
             "p": Tap(shop.pay_renewal, ids=2, buys=True),
             "k": Tap(cabinet.keys),
@@ -80,9 +81,9 @@ class Desk:
             "x": Tap(cabinet.ask_rotate, ids=1),
             "y": Tap(cabinet.rotate, ids=1),
             "h": Tap(guide.help),
-            "i": Tap(guide.device),
+            "i": Tap(guide.device, choice=True),
             "l": Tap(guide.language),
-            "g": Tap(self._speak),
+            "g": Tap(self._speak, choice=True),
         }
         self._guide = guide
         commands: dict[str, Step] = {
@@ -114,7 +115,7 @@ class Desk:
             return Screen(toast=visit.say("slow-down", n=wait))
         tap = self._taps.get(data[:1])
         carried = unpack(data, tap.ids) if tap is not None else None
-        if tap is None or carried is None:
+        if tap is None or carried is None or tap.choice != bool(carried[1]):
             return Screen(text=visit.say("stale"), rows=menu(visit))
         if tap.buys:
             verdict = await self._app.limiter.hit(f"bot:buy:{visit.user.id}", *_BUYING)
@@ -153,10 +154,10 @@ class Desk:
 
     async def _speak(self, visit: Visit) -> Screen:
         """Change the language and begin anew in it."""
-        if visit.choice in {language.value for language in Language}:
-            user = await self._app.users.speak(visit.user.id, Language(visit.choice))
-            visit = replace(visit, user=user)
-        return await self._guide.start(visit)
+        if visit.choice not in {language.value for language in Language}:
+            raise InvalidInput("no such language", field="language")
+        user = await self._app.users.speak(visit.user.id, Language(visit.choice))
+        return await self._guide.start(replace(visit, user=user))
 
 
 def _plain(text: str) -> str:
