@@ -176,7 +176,7 @@ function showKeyboard(rows) {
 
 // Puts the cursor into the line, except where that would open a keyboard on the screen.
 function write() {
-  if (matchMedia("(hover: hover)").matches) get("text").focus({ preventScroll: true });
+  if (!matchMedia("(pointer: coarse)").matches) get("text").focus({ preventScroll: true });
 }
 
 function toEnd(at_once) {
