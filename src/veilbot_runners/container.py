@@ -15,6 +15,7 @@ from dependency_injector import containers, providers
 
 from veilbot_adapters import memory
 from veilbot_adapters.failing import ArmedFailpoints, NoFailpoints
+from veilbot_adapters.mute import MuteNotifier
 from veilbot_adapters.resilience import Guards, Limits
 from veilbot_adapters.sealing import SealingSecrets
 from veilbot_adapters.system import SystemClock, SystemIds
@@ -116,7 +117,7 @@ def _outline(settings: Settings, clock: Clock, ids: Ids) -> VpnProtocol:
 
 def _notifier(settings: Settings, clock: Clock, ids: Ids) -> Notifier:
     if settings.telegram.token is None:
-        return memory.MemoryNotifier()
+        return MuteNotifier()
     from veilbot_adapters.telegram import TelegramNotifier, Texts
 
     guards = Guards(clock, ids, Limits(timeout=settings.timeout.telegram, in_flight=32, waiting=256))

@@ -12,7 +12,7 @@ def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     """An empty database."""
     if request.param == "sqlite":
         return f"sqlite+aiosqlite:///{tmp_path / 'shop.db'}"
-    url: str = request.getfixturevalue("postgres_database_url")
+    url: str = request.getfixturevalue("postgres_url")
     return url
 
 

@@ -1,0 +1,21 @@
+"""Notifier of a shop without a bot: customers look at their links, operators at the log."""
+
+import logging
+from uuid import UUID
+
+from veilbot_core.domain.user import User
+from veilbot_core.ports.notifier import Delivery, Message, Notifier
+
+_LOG = logging.getLogger(__name__)
+
+
+class MuteNotifier(Notifier):
+    """Reaches nobody, and says so."""
+
+    async def tell(self, user: User, message: Message) -> Delivery:
+        """Answer that the customer cannot be reached; what there is to say waits under their link."""
+        return Delivery.UNREACHABLE
+
+    async def alert(self, code: str, subject: UUID, detail: str) -> None:
+        """Write it where an operator of such a shop looks."""
+        _LOG.warning("needs a person: %s %s %s", code, subject, detail)
