@@ -1,0 +1,1 @@
+"""Measured speed of the product beside a bare skeleton in the same run; see ``README.md``."""

@@ -1,0 +1,171 @@
+"""B6: payment webhook -> key issued -> message sent, beside the bare skeleton, on SQLite FULL."""
+
+import asyncio
+import json
+import socket
+import subprocess
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import count
+
+from bench import client, machine, stock
+from bench.figures import Block, Scenario, percentile, spread
+from bench.world import VEILBOT, World, quiet
+
+CONCURRENT = 16
+_PATIENCE = 30.0
+_PATHS = {"product": "/webhooks/stripe", "product x3": "/webhooks/stripe", "text": "/text", "photo": "/photo"}
+_chats = count(1_000_000, 100_000)
+
+
+class Void(Exception):
+    """A run that lost or doubled something measured nothing."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Subject:
+    """A process that sells keys."""
+
+    process: subprocess.Popen[bytes]
+    port: int
+
+
+async def run(world: World, *, rounds: int, size: int, quick: bool) -> Scenario:
+    """Measure ``rounds`` rounds of ``size`` purchases each."""
+    scenario = Scenario(name="b6")
+    async with stock.stocked(world) as shop:
+        product = await start_product(world)
+        skeleton = await start_skeleton(world)
+        subjects = ["product", "photo", "text", "product x3"]
+        for name in subjects if not quick else ():  # warm both up: connections, statements, caches
+            await _block(world, skeleton if name in {"photo", "text"} else product, name, await _stock(world, shop, name, 100))
+        while len(scenario.rounds) < rounds and scenario.dropped < 2 * rounds:
+            order = subjects if (len(scenario.rounds) + scenario.dropped) % 2 == 0 else subjects[::-1]
+            blocks: dict[str, Block] = {}
+            before = machine.yardstick()
+            for name in order:
+                subject = skeleton if name in {"photo", "text"} else product
+                blocks[name] = await _block(world, subject, name, await _stock(world, shop, name, size))
+            moved = abs(machine.yardstick() / before - 1)
+            if moved > 0.15 and not quick:
+                scenario.dropped += 1
+                print(f"  round dropped: the yardstick moved by {moved:.0%}")
+                continue
+            scenario.rounds.append(blocks)
+            for block in blocks.values():
+                print("  " + block.line())
+        for subject in (product, skeleton):
+            world.end(subject.process)
+    return scenario
+
+
+async def start_product(world: World, **settings: str) -> Subject:
+    """Start ``veilbot run``: bot, API and worker in one process on the server's core."""
+    port = free_port()
+    process = world.start(*VEILBOT, "run", env=world.settings(port, **settings))
+    await world.answering(process, port)
+    return Subject(process=process, port=port)
+
+
+async def start_skeleton(world: World) -> Subject:
+    """Start the bare skeleton on the same core."""
+    port = free_port()
+    given = {
+        "port": port,
+        "db": str(world.folder / "skeleton.db"),
+        "secret": world.made.webhook_secret,
+        "telegram": f"{world.base}/sandbox/telegram/bot{world.made.telegram_token}",
+        "outline": [(server.api_url, server.cert_sha256) for server in world.sandbox.outline.servers.values()],
+    }
+    process = world.start("-m", "bench.skeleton", json.dumps(given))
+    await world.answering(process, port)
+    return Subject(process=process, port=port)
+
+
+def free_port() -> int:
+    """Return a port that nobody uses."""
+    with socket.create_server(("127.0.0.1", 0)) as sock:
+        return int(sock.getsockname()[1])
+
+
+async def _stock(world: World, shop: stock.Application, name: str, size: int) -> list[stock.Purchase]:
+    if name in {"photo", "text"}:
+        return stock.bare_purchases(world, size, next(_chats))
+    return await stock.orders(world, shop, size, next(_chats))
+
+
+async def _block(world: World, subject: Subject, name: str, purchases: Sequence[stock.Purchase]) -> Block:
+    """Let 16 customers at a time pay, and check that nothing was lost or doubled."""
+    copies = 3 if name == "product x3" else 1
+    lines = await client.connect(subject.port, CONCURRENT * copies)
+    requests = [purchase.webhook(_PATHS[name], world.made.webhook_secret) for purchase in purchases]
+    waiting = iter(list(zip(purchases, requests, strict=True)))
+    latencies: list[float] = []
+    loop = asyncio.get_running_loop()
+
+    async def pay(mine: Sequence[client.Line]) -> None:
+        for purchase, request in waiting:
+            told = world.ear.heard[purchase.chat] = loop.create_future()
+            began = time.perf_counter()
+            for status, body in await asyncio.gather(*(line.send(request) for line in mine)):
+                if status != 200:
+                    raise Void(f"a webhook was answered {status} {body[:200]!r}")
+            latencies.append(await asyncio.wait_for(told, _PATIENCE) - began)
+
+    known = len(world.keys())
+    messages = world.ear.messages
+    await quiet(subject.process.pid)
+    cpu, mine, began = machine.cpu(subject.process.pid), time.process_time(), time.perf_counter()
+    async with asyncio.TaskGroup() as group:
+        for number in range(CONCURRENT):
+            group.create_task(pay(lines[number * copies : (number + 1) * copies]))
+    seconds = time.perf_counter() - began
+    busy = (time.process_time() - mine) / seconds
+    await _rest(subject, name)
+    used = machine.cpu(subject.process.pid) - cpu
+    for line in lines:
+        line.close()
+    _check(world, purchases, known=known, messages=messages)
+    return Block(
+        subject=name,
+        done=len(purchases),
+        seconds=seconds,
+        p50_ms=percentile(latencies, 0.5) * 1e3,
+        p99_ms=percentile(latencies, 0.99) * 1e3,
+        cpu_us=used / len(purchases) * 1e6,
+        load_busy=busy,
+    )
+
+
+async def _rest(subject: Subject, name: str) -> None:
+    """Wait for the work that is due three seconds after a payment, too: it belongs to the purchase."""
+    if name.startswith("product"):
+        await asyncio.sleep(3.1)
+    await quiet(subject.process.pid)
+
+
+def _check(world: World, purchases: Sequence[stock.Purchase], *, known: int, messages: int) -> None:
+    """Refuse a run in which not every order has one key, on a server and told."""
+    told = [world.ear.keys.get(purchase.chat, []) for purchase in purchases]
+    urls = {url for one in told for url in one}
+    there = world.keys()
+    if any(len(set(one)) != 1 for one in told) or len(urls) != len(purchases):
+        raise Void(f"{len(urls)} keys were told for {len(purchases)} orders")
+    if len(there) - known != len(purchases) or not urls <= set(there):
+        raise Void(f"{len(there) - known} keys were made for {len(purchases)} orders")
+    if world.ear.messages - messages < len(purchases):
+        raise Void("a message is missing")
+
+
+def report(scenario: Scenario) -> None:
+    """Print where it stands."""
+    rate, p99 = scenario.median("product", "rate"), scenario.median("product", "p99_ms")
+    ratio = [1 / value for value in scenario.ratios("product", "photo", "cpu_us")]
+    plain = [1 / value for value in scenario.ratios("product", "text", "cpu_us")]
+    print(f"B6 keys/s            {rate:.0f}   (goal 900)   p99 {p99:.1f} ms (goal 40)")
+    print(f"B6 CPU per key       {scenario.median('product', 'cpu_us'):.0f} us")
+    print(f"B6 beside skeleton   same work (QR, sendPhoto): {spread(ratio)}   text only: {spread(plain)}   (goal 0.4)")
+    print(f"B6 rates beside it   same work: {spread(scenario.ratios('product', 'photo', 'rate'))}")
+    x3 = scenario.median("product x3", "rate")
+    print(f"B6 each event 3x     {x3:.0f} keys/s, one key each; nothing lost or doubled in any round")
