@@ -11,12 +11,12 @@ from litestar.di import Provide
 
 from veilbot_core.application import Application
 from veilbot_core.domain.errors import InvalidInput
-from veilbot_runners.api import health, webhooks
+from veilbot_runners.api import health
 from veilbot_runners.api.address import Addresses
 from veilbot_runners.api.admin import routes as admin
 from veilbot_runners.api.billing import routes as billing
 from veilbot_runners.api.bodies import StrictRequest
-from veilbot_runners.api.edge import Edge
+from veilbot_runners.api.edge import Edge, NoEvents
 from veilbot_runners.api.errors import HANDLERS
 from veilbot_runners.api.gate import Doorkeeper, Gate
 from veilbot_runners.api.limits import BODY_LIMIT, Rate, Throttle
@@ -25,12 +25,12 @@ from veilbot_runners.api.links.page import LinkPage
 from veilbot_runners.api.openapi import config
 from veilbot_runners.api.users import routes as users
 from veilbot_runners.api.vpn import routes as vpn
+from veilbot_runners.api.webhooks import TelegramWebhook, webhooks
 
 _GATED: Mapping[str, Router] = MappingProxyType(
     {"users": users.router, "billing": billing.router, "vpn": vpn.router, "admin": admin.router}
 )
-_OPEN: Mapping[str, Router] = MappingProxyType({"webhooks": webhooks.router, "links": links.router})
-MODULES = (*_GATED, *_OPEN)
+MODULES = (*_GATED, "webhooks", "links")
 """What can be mounted, each alone or with others."""
 
 
@@ -39,7 +39,7 @@ def build_api(
     *,
     modules: Collection[str] = MODULES,
     trusted_proxies: Sequence[str] = (),
-    telegram: webhooks.TelegramWebhook | None = None,
+    telegram: TelegramWebhook | None = None,
     debug_docs: bool = True,
     rate: Rate = Rate(),  # noqa: B008 - frozen
     qr: Callable[[str], str] | None = None,
@@ -75,12 +75,12 @@ def build_api(
     app = Edge(
         route_handlers=[
             gated,
-            *(_OPEN[name] for name in MODULES if name in modules and name in _OPEN),
+            *([webhooks(application, telegram)] if "webhooks" in modules else []),
+            *([links.router] if "links" in modules else []),
             *(health.alive, health.ready),
         ],
         dependencies={
             "application": _constant(application),
-            "telegram": _constant(telegram),
             "showing": _constant(showing),
         },
         exception_handlers=dict(HANDLERS),
@@ -88,6 +88,7 @@ def build_api(
         request_max_body_size=BODY_LIMIT,
         openapi_config=config(version("veilbot"), docs=debug_docs),
         logging_config=None,
+        event_emitter_backend=NoEvents,
     )
     app.state.doorkeeper = Doorkeeper(application=application, addresses=addresses, throttle=throttle)
     app.ids = application.api_keys.ids

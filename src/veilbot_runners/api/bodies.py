@@ -9,7 +9,7 @@ from litestar import Request
 
 from veilbot_core.domain.errors import InvalidInput
 
-_WHERE = re.compile(r"^(?P<what>.*?)(?: - at `\$\.?(?P<path>.*)`)?$", re.DOTALL)
+_WHERE = re.compile(r"^(?P<what>.*?)(?: - at (?:`\w+` in )?`\$\.?(?P<path>.*)`)?$", re.DOTALL)
 _NAMED = re.compile(r"(?:required|unknown) field `(?P<name>[^`]*)`")
 
 

@@ -5,6 +5,7 @@ from typing import Any
 
 import structlog
 from litestar import Litestar
+from litestar.events import BaseEventEmitterBackend
 from litestar.types import Message, Receive, Scope, Send
 
 from veilbot_core.ports.ids import Ids
@@ -20,6 +21,17 @@ SECURITY = (
 )
 """Headers of every answer, unless it brings its own."""
 _HSTS = (b"strict-transport-security", b"max-age=31536000")
+
+
+class NoEvents(BaseEventEmitterBackend):
+    """Carries no events, as there are none; Litestar's own backend keeps a task group open all the time."""
+
+    async def __aexit__(self, *_: object) -> None:
+        """Leave."""
+
+    def emit(self, event_id: str, *_: object, **__: object) -> None:
+        """Refuse: nobody would hear it."""
+        raise NotImplementedError(event_id)
 
 
 class Edge(Litestar):

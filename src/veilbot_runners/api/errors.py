@@ -126,9 +126,9 @@ def _invalid(request: Request[Any, Any, Any], error: ValidationException) -> Res
 
 def _http(request: Request[Any, Any, Any], error: HTTPException) -> Response[Problem]:
     """Answer with an error that the framework found."""
-    headers = {}
+    headers = dict(error.headers or {})
     if isinstance(error, MethodNotAllowedException):
-        headers["Allow"] = ", ".join(_allowed(request))
+        headers.setdefault("Allow", ", ".join(_allowed(request)))
     if error.status_code >= 500:
         return _broken(request, error)
     detail = error.detail if error.status_code not in {404, 405} else ""
