@@ -23,7 +23,9 @@ _SUBSCRIPTION_OF_LINK = Statement(
 )
 _ADD_SUBSCRIPTION = insert_unknown(_subscriptions)
 _SAVE_SUBSCRIPTION = update_row(_subscriptions)
-_COUNT_SUBSCRIPTIONS = Statement(*(select(func.count()).where(some) for some in among(_subscriptions.c.id, "ids")))
+_COUNT_SUBSCRIPTIONS = Statement(
+    *(select(func.count().label("found")).where(some) for some in among(_subscriptions.c.id, "ids"))
+)
 _SUBSCRIPTIONS = Pages(_subscriptions)
 _DUE = Statement(
     select(_subscriptions)
@@ -54,7 +56,7 @@ _LOCK_KEYS = Statement(
 )
 _ADD_KEY = insert_unknown(_keys)
 _SAVE_KEY = update_row(_keys)
-_COUNT_KEYS = Statement(*(select(func.count()).where(some) for some in among(_keys.c.id, "ids")))
+_COUNT_KEYS = Statement(*(select(func.count().label("found")).where(some) for some in among(_keys.c.id, "ids")))
 _SAVE_USAGE = Statement(
     update(_keys).where(_keys.c.id == bindparam("id")).values(used=bindparam("used"), counter=bindparam("counter"))
 )

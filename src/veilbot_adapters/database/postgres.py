@@ -49,7 +49,9 @@ class PostgresDatabase(Database):
             },
         )
         self._reads = self._writes.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
-        self._driver_error: type[Exception] = self._writes.dialect.loaded_dbapi.Error
+        driver = self._writes.dialect.loaded_dbapi
+        self._driver_error: type[Exception] = driver.Error
+        self._outdated: type[Exception] = driver.InvalidCachedStatementError
 
     async def write(self, work: Callable[[UnitOfWork], T]) -> T:
         """Run ``work`` in a transaction that is durable when this returns."""
@@ -104,7 +106,7 @@ class PostgresDatabase(Database):
         if attempt.committing and (lost or state is None):
             raise Unknown("the connection broke during the commit") from error
         # What a restarted server left in the pool is found out here, not by a ping before every unit of work.
-        stale = (lost and attempt.driver is not None) or state == "0A000"
+        stale = (lost and attempt.driver is not None) or isinstance(error, self._outdated)
         if stale and not last:
             await self._writes.dispose()
             return
@@ -149,7 +151,7 @@ def _translated(error: Exception, state: str | None) -> Exception:
         return wrong_schema()
     if state == "25006":
         return Rejected("the database is read-only here")
-    outage = ("08", "28", "3D", "40", "53", "55P03", "57", "25P03", "0A000")
+    outage = ("08", "28", "3D", "40", "53", "55P03", "57", "25P03")
     if state is not None and not state.startswith(outage):
         return error
     if state is None and isinstance(error, DBAPIError) and not error.connection_invalidated:

@@ -33,7 +33,6 @@ class Repository:
         """Write changed rows, all or none; ``count`` says how many of some ids there are."""
         touched = self._session.change_many(statement, rows)
         if touched < 0:
-            (found,) = self._get(count, {"ids": self._session.listed({row["id"] for row in rows})})  # type: ignore[misc]
-            touched = found
+            touched = self._get(count, {"ids": self._session.listed({row["id"] for row in rows})}).found
         if touched < len(rows):
             raise NotFound

@@ -15,7 +15,9 @@ from veilbot_core.domain.errors import AlreadyExists, Conflict
 class Cursor(Protocol):
     """What we need of a DBAPI cursor."""
 
-    rowcount: int
+    @property
+    def rowcount(self) -> int:
+        """How many rows the last statement touched, or -1."""
 
     def execute(self, operation: str, parameters: Sequence[Any], /) -> object:
         """Run once."""

@@ -9,9 +9,9 @@ from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
 from sqlalchemy import (
+    ClauseElement,
     ColumnElement,
     Dialect,
-    Executable,
     Select,
     Table,
     bindparam,
@@ -38,7 +38,7 @@ class Row(Protocol):
 class Prepared:
     """One statement as text, with the ways in and out for its values."""
 
-    def __init__(self, core: Executable, dialect: Dialect) -> None:
+    def __init__(self, core: ClauseElement, dialect: Dialect) -> None:
         compiled = core.compile(dialect=dialect)
         if not isinstance(compiled, SQLCompiler):
             raise TypeError("only statements that compile to SQL can be run")
@@ -50,7 +50,7 @@ class Prepared:
         columns = getattr(core, "exported_columns", ())
         self._ways_out = [_way_out(column.type, dialect) for column in columns]
         names = [column.key for column in columns]
-        self._make: Callable[[Any], Any] = namedtuple("Row", names, rename=True)._make  # noqa: PYI024
+        self._make = _row_type(names)
 
     def parameters(self, values: Values) -> tuple[Any, ...]:
         """Return the values in the order of the text; what is not given is a constant of the statement."""
@@ -63,10 +63,14 @@ class Prepared:
 
     def row(self, raw: Any) -> Row:  # noqa: ANN401 - whatever the driver calls a row
         """Return a raw row with its values converted."""
-        row: Row = self._make(
+        return self._make(
             [value if convert is None else convert(value) for convert, value in zip(self._ways_out, raw, strict=True)]
         )
-        return row
+
+
+def _row_type(names: list[str]) -> Callable[[Any], Row]:
+    make: Callable[[Any], Row] = namedtuple("Row", names, rename=True)._make  # type: ignore[attr-defined] # noqa: PYI024
+    return make
 
 
 def _way_in(kind: TypeEngine[Any], dialect: Dialect) -> Convert:
@@ -80,7 +84,7 @@ def _way_out(kind: TypeEngine[Any], dialect: Dialect) -> Convert:
 class Statement:
     """A statement for both databases, or one for each where they differ."""
 
-    def __init__(self, sqlite: Executable, postgresql: Executable | None = None) -> None:
+    def __init__(self, sqlite: ClauseElement, postgresql: ClauseElement | None = None) -> None:
         self._core = {"sqlite": sqlite, "postgresql": sqlite if postgresql is None else postgresql}
         self._prepared: dict[str, Prepared] = {}
 

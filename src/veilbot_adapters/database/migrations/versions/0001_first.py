@@ -19,13 +19,25 @@ _DOCUMENT = sa.JSON().with_variant(postgresql.JSONB(), "postgresql")
 
 def upgrade() -> None:
     """Make all tables, the ones that others refer to first."""
-    for make in _TABLES.values():
+    for make in (_people, _tariffs, _servers, _orders, _payments, _subscriptions, _grants, _keys, _work, _jobs):
         make()
 
 
 def downgrade() -> None:
     """Drop them in the opposite order."""
-    for name in reversed(_TABLES):
+    first = (
+        "users",
+        "api_keys",
+        "tariffs",
+        "servers",
+        "orders",
+        "payments",
+        "inbox",
+        "subscriptions",
+        "grants",
+        "keys",
+    )
+    for name in reversed((*first, "events", "jobs", "replies")):
         op.drop_table(name)
 
 
@@ -33,10 +45,10 @@ def _partial(name: str, table: str, columns: list[str], on: str, *, unique: bool
     op.create_index(name, table, columns, unique=unique, sqlite_where=sa.text(on), postgresql_where=sa.text(on))
 
 
-def _users() -> None:
+def _people() -> None:
     op.create_table(
         "users",
-        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("id", sa.Uuid(), primary_key=True),
         sa.Column("telegram_id", sa.BigInteger()),
         sa.Column("name", sa.Text(), nullable=False),
         sa.Column("language", _WORD, nullable=False),
@@ -44,15 +56,11 @@ def _users() -> None:
         sa.Column("blocked_at", _MOMENT),
         sa.Column("unreachable_at", _MOMENT),
         sa.Column("created_at", _MOMENT, nullable=False),
-        sa.PrimaryKeyConstraint("id", name="pk_users"),
     )
     _partial("uq_users_telegram_id", "users", ["telegram_id"], "telegram_id IS NOT NULL", unique=True)
-
-
-def _api_keys() -> None:
     op.create_table(
         "api_keys",
-        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("id", sa.Uuid(), primary_key=True),
         sa.Column("name", sa.Text(), nullable=False),
         sa.Column("digest", sa.String(64), nullable=False),
         sa.Column("hint", sa.Text(), nullable=False),
@@ -60,7 +68,6 @@ def _api_keys() -> None:
         sa.Column("expires_at", _MOMENT),
         sa.Column("revoked_at", _MOMENT),
         sa.Column("created_at", _MOMENT, nullable=False),
-        sa.PrimaryKeyConstraint("id", name="pk_api_keys"),
         sa.UniqueConstraint("digest", name="uq_api_keys_digest"),
     )
 
@@ -68,20 +75,19 @@ def _api_keys() -> None:
 def _tariffs() -> None:
     op.create_table(
         "tariffs",
-        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("id", sa.Uuid(), primary_key=True),
         sa.Column("terms", _DOCUMENT, nullable=False),
         sa.Column("prices", _DOCUMENT, nullable=False),
         sa.Column("trial", sa.Boolean(), nullable=False),
         sa.Column("archived_at", _MOMENT),
         sa.Column("created_at", _MOMENT, nullable=False),
-        sa.PrimaryKeyConstraint("id", name="pk_tariffs"),
     )
 
 
 def _servers() -> None:
     op.create_table(
         "servers",
-        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("id", sa.Uuid(), primary_key=True),
         sa.Column("name", sa.Text(), nullable=False),
         sa.Column("protocol", _WORD, nullable=False),
         sa.Column("country", sa.String(2), nullable=False),
@@ -94,7 +100,6 @@ def _servers() -> None:
         sa.Column("status", _WORD, nullable=False),
         sa.Column("down_since", _MOMENT),
         sa.Column("created_at", _MOMENT, nullable=False),
-        sa.PrimaryKeyConstraint("id", name="pk_servers"),
         sa.CheckConstraint("access IN ('all', 'paid', 'vip')", name=op.f("ck_servers_access")),
         sa.CheckConstraint("capacity >= 0 AND reserved >= 0 AND weight > 0", name=op.f("ck_servers_places")),
         sa.CheckConstraint("status IN ('active', 'draining', 'disabled')", name=op.f("ck_servers_status")),
@@ -105,7 +110,7 @@ def _servers() -> None:
 def _orders() -> None:
     op.create_table(
         "orders",
-        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("id", sa.Uuid(), primary_key=True),
         sa.Column("user_id", sa.Uuid(), sa.ForeignKey("users.id", name="fk_orders_user_id"), nullable=False),
         sa.Column("tariff_id", sa.Uuid(), sa.ForeignKey("tariffs.id", name="fk_orders_tariff_id"), nullable=False),
         sa.Column("terms", _DOCUMENT, nullable=False),
@@ -122,7 +127,6 @@ def _orders() -> None:
         sa.Column("expires_at", _MOMENT, nullable=False),
         sa.Column("paid_at", _MOMENT),
         sa.Column("closed_at", _MOMENT),
-        sa.PrimaryKeyConstraint("id", name="pk_orders"),
         sa.CheckConstraint("amount >= 0", name=op.f("ck_orders_amount")),
         sa.CheckConstraint(
             "status IN ('pending', 'paid', 'fulfilled', 'canceled', 'held', 'refunded')", name=op.f("ck_orders_status")
@@ -137,7 +141,7 @@ def _orders() -> None:
 def _payments() -> None:
     op.create_table(
         "payments",
-        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("id", sa.Uuid(), primary_key=True),
         sa.Column("provider", _WORD, nullable=False),
         sa.Column("kind", _WORD, nullable=False),
         sa.Column("external_id", sa.Text(), nullable=False),
@@ -148,7 +152,6 @@ def _payments() -> None:
         sa.Column("user_id", sa.Uuid()),
         sa.Column("note", sa.Text(), nullable=False),
         sa.Column("at", _MOMENT, nullable=False),
-        sa.PrimaryKeyConstraint("id", name="pk_payments"),
         sa.CheckConstraint("kind IN ('charge', 'refund', 'dispute')", name=op.f("ck_payments_kind")),
         sa.CheckConstraint("status IN ('accepted', 'held')", name=op.f("ck_payments_status")),
         sa.UniqueConstraint("provider", "kind", "external_id", name="uq_payments_provider_kind_external_id"),
@@ -157,22 +160,18 @@ def _payments() -> None:
     op.create_index("ix_payments_status_id", "payments", ["status", "id"])
     op.create_index("ix_payments_user_id_id", "payments", ["user_id", "id"])
     op.create_index("ix_payments_user_id_status_id", "payments", ["user_id", "status", "id"])
-
-
-def _inbox() -> None:
     op.create_table(
         "inbox",
-        sa.Column("provider", _WORD, nullable=False),
-        sa.Column("event_id", sa.Text(), nullable=False),
+        sa.Column("provider", _WORD, primary_key=True),
+        sa.Column("event_id", sa.Text(), primary_key=True),
         sa.Column("at", _MOMENT, nullable=False),
-        sa.PrimaryKeyConstraint("provider", "event_id", name="pk_inbox"),
     )
 
 
 def _subscriptions() -> None:
     op.create_table(
         "subscriptions",
-        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("id", sa.Uuid(), primary_key=True),
         sa.Column("user_id", sa.Uuid(), sa.ForeignKey("users.id", name="fk_subscriptions_user_id"), nullable=False),
         sa.Column(
             "tariff_id", sa.Uuid(), sa.ForeignKey("tariffs.id", name="fk_subscriptions_tariff_id"), nullable=False
@@ -186,7 +185,6 @@ def _subscriptions() -> None:
         sa.Column("frozen_at", _MOMENT),
         sa.Column("check_at", _MOMENT),
         sa.Column("created_at", _MOMENT, nullable=False),
-        sa.PrimaryKeyConstraint("id", name="pk_subscriptions"),
         sa.UniqueConstraint("token_digest", name="uq_subscriptions_token_digest"),
     )
     _partial("ix_subscriptions_due", "subscriptions", ["check_at", "id"], "check_at IS NOT NULL")
@@ -196,7 +194,7 @@ def _subscriptions() -> None:
 def _grants() -> None:
     op.create_table(
         "grants",
-        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("id", sa.Uuid(), primary_key=True),
         sa.Column(
             "subscription_id",
             sa.Uuid(),
@@ -208,7 +206,6 @@ def _grants() -> None:
         sa.Column("days", sa.Integer(), nullable=False),
         sa.Column("at", _MOMENT, nullable=False),
         sa.Column("taken_back", sa.Integer(), nullable=False),
-        sa.PrimaryKeyConstraint("id", name="pk_grants"),
         sa.CheckConstraint("days > 0 AND taken_back >= 0 AND taken_back <= days", name=op.f("ck_grants_days")),
         sa.UniqueConstraint("source", "source_id", name="uq_grants_source_source_id"),
     )
@@ -218,7 +215,7 @@ def _grants() -> None:
 def _keys() -> None:
     op.create_table(
         "keys",
-        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("id", sa.Uuid(), primary_key=True),
         sa.Column(
             "subscription_id",
             sa.Uuid(),
@@ -242,7 +239,6 @@ def _keys() -> None:
         sa.Column("note", sa.Text(), nullable=False),
         sa.Column("created_at", _MOMENT, nullable=False),
         sa.Column("changed_at", _MOMENT, nullable=False),
-        sa.PrimaryKeyConstraint("id", name="pk_keys"),
         sa.CheckConstraint("used >= 0 AND counter >= 0", name=op.f("ck_keys_usage")),
     )
     op.create_index("ix_keys_server_id_id", "keys", ["server_id", "id"])
@@ -251,17 +247,26 @@ def _keys() -> None:
     op.create_index("ix_keys_user_id_id", "keys", ["user_id", "id"])
 
 
-def _events() -> None:
+def _work() -> None:
+    op.create_table(
+        "replies",
+        sa.Column("key", sa.Uuid(), primary_key=True),
+        sa.Column("fingerprint", sa.Text(), nullable=False),
+        sa.Column("opened_at", _MOMENT, nullable=False),
+        sa.Column("until", _MOMENT, nullable=False),
+        sa.Column("status", sa.SmallInteger()),
+        sa.Column("body", sa.LargeBinary()),
+    )
+    op.create_index("ix_replies_opened_at", "replies", ["opened_at"])
     op.create_table(
         "events",
-        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("id", sa.Uuid(), primary_key=True),
         sa.Column("type", _WORD, nullable=False),
         sa.Column("subject", sa.Uuid(), nullable=False),
         sa.Column("user_id", sa.Uuid()),
         sa.Column("at", _MOMENT, nullable=False),
         sa.Column("data", _DOCUMENT, nullable=False),
         sa.Column("sent_at", _MOMENT),
-        sa.PrimaryKeyConstraint("id", name="pk_events"),
     )
     _partial("ix_events_waiting", "events", ["id"], "sent_at IS NULL")
 
@@ -269,7 +274,7 @@ def _events() -> None:
 def _jobs() -> None:
     op.create_table(
         "jobs",
-        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("id", sa.Uuid(), primary_key=True),
         sa.Column("kind", _WORD, nullable=False),
         sa.Column("subject", sa.Uuid(), nullable=False),
         sa.Column("detail", sa.Text(), nullable=False),
@@ -281,40 +286,8 @@ def _jobs() -> None:
         sa.Column("state", _WORD, nullable=False),
         sa.Column("error", sa.Text(), nullable=False),
         sa.Column("created_at", _MOMENT, nullable=False),
-        sa.PrimaryKeyConstraint("id", name="pk_jobs"),
         sa.CheckConstraint("revision >= 1 AND attempts >= 0 AND fence >= 0", name=op.f("ck_jobs_counters")),
         sa.CheckConstraint("state IN ('ready', 'dead')", name=op.f("ck_jobs_state")),
     )
     _partial("ix_jobs_dead", "jobs", ["id"], "state = 'dead'")
     _partial("ix_jobs_ready", "jobs", ["due", "id"], "state = 'ready'")
-
-
-def _replies() -> None:
-    op.create_table(
-        "replies",
-        sa.Column("key", sa.Uuid(), nullable=False),
-        sa.Column("fingerprint", sa.Text(), nullable=False),
-        sa.Column("opened_at", _MOMENT, nullable=False),
-        sa.Column("until", _MOMENT, nullable=False),
-        sa.Column("status", sa.SmallInteger()),
-        sa.Column("body", sa.LargeBinary()),
-        sa.PrimaryKeyConstraint("key", name="pk_replies"),
-    )
-    op.create_index("ix_replies_opened_at", "replies", ["opened_at"])
-
-
-_TABLES = {
-    "users": _users,
-    "api_keys": _api_keys,
-    "tariffs": _tariffs,
-    "servers": _servers,
-    "orders": _orders,
-    "payments": _payments,
-    "inbox": _inbox,
-    "subscriptions": _subscriptions,
-    "grants": _grants,
-    "keys": _keys,
-    "events": _events,
-    "jobs": _jobs,
-    "replies": _replies,
-}
