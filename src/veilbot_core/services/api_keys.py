@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from veilbot_core.domain.apikey import ApiKey
-from veilbot_core.domain.errors import Unauthorized
+from veilbot_core.domain.errors import InvalidInput, Unauthorized
 from veilbot_core.domain.ids import ApiKeyId
 from veilbot_core.domain.secret import digest
 from veilbot_core.ports.clock import Clock
@@ -24,7 +24,9 @@ class ApiKeys:
     ids: Ids
 
     async def add(self, name: str, scopes: Iterable[str], *, days: int | None = None) -> tuple[ApiKey, str]:
-        """Return a new key and its secret, which is never shown again."""
+        """Return a new key and its secret, which is never shown again. Raises InvalidInput, naming the field."""
+        if days is not None and not 1 <= days <= 3650:
+            raise InvalidInput("a key lasts 1 to 3650 days", field="days")
         secret = _PREFIX + self.ids.secret()
         now = self.clock.now()
         key = ApiKey(

@@ -11,6 +11,7 @@ from veilbot_core.domain.ids import GrantId, KeyId, SubscriptionId, TariffId, Us
 from veilbot_core.domain.key import Key
 from veilbot_core.domain.policy import Policy
 from veilbot_core.domain.secret import digest
+from veilbot_core.domain.server import check_country
 from veilbot_core.domain.subscription import Grant, GrantSource, Standing, Subscription
 from veilbot_core.ports.clock import Clock
 from veilbot_core.ports.ids import Ids
@@ -89,8 +90,11 @@ class Subscriptions:
         """Grant a new subscription by hand; the same ``request`` gives it once.
 
         Raises:
+            InvalidInput: the days or the country are none.
             NoCapacity: no suitable place is free; nothing was written.
         """
+        if country is not None:
+            check_country(country)
         token = self.ids.secret()
 
         def work(uow: UnitOfWork) -> Subscription:
