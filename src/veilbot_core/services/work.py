@@ -116,6 +116,8 @@ class Work:
                 self._alert(uow, job, "job.dead")
             elif isinstance(error, NoCapacity) and not job.error.startswith(error.code):  # once per wait
                 self._alert(uow, job, "order.waiting")
+            elif job.kind in SCHEDULES and job.attempts == self.policy.attempts:
+                self._alert(uow, job, f"{job.kind}.failing")
 
         try:
             await self.storage.write(work)
