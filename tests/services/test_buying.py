@@ -1,5 +1,7 @@
 """A customer decides to buy."""
 
+from typing import Any
+
 import pytest
 from tests.services.world import DAY, HOUR, MINUTE, World, together
 
@@ -162,7 +164,7 @@ class TestRefusedBeforeMoneyIsTaken:
         trial = await world.app.catalog.add(tariff.terms, {}, trial=True)
         other_protocol = await world.tariff(protocols=(Protocol.V2RAY,))
         elsewhere = await world.tariff(groups=("gold",))
-        refusals = [
+        refusals: list[tuple[TariffId, dict[str, Any], type[Exception]]] = [
             (trial.id, {}, TariffUnavailable),
             (tariff.id, {"currency": "EUR"}, TariffUnavailable),
             (TariffId(ann.id), {}, NotFound),

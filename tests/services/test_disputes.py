@@ -1,12 +1,16 @@
 """A dispute freezes what it paid for, until the bank has decided."""
 
+from dataclasses import replace
+
 import pytest
 from tests.services.world import DAY, HOUR, World
 
+from veilbot_adapters.memory.webhook import read
 from veilbot_core.domain.errors import Refused
 from veilbot_core.domain.events import EventType
+from veilbot_core.domain.ids import OrderId
 from veilbot_core.domain.order import Order, OrderStatus
-from veilbot_core.domain.payment import PaymentKind, Receipt
+from veilbot_core.domain.payment import PaymentKind, Provider, Receipt
 from veilbot_core.domain.server import Server
 from veilbot_core.domain.subscription import Standing
 from veilbot_core.domain.tariff import Tariff
@@ -77,6 +81,15 @@ class TestDispute:
         world.gateway.pay(order.id)
         assert await dispute(world, order) is Receipt.ACCEPTED
         assert world.alerts() == ["payment.disputed"]
+
+    async def test_a_dispute_of_no_order_only_alerts(self, world: World, order: Order) -> None:
+        event = read(Provider.STRIPE, world.gateway.dispute(order.id)[0])
+        assert event is not None
+        elsewhere = replace(event, charge_id=None, order_id=OrderId(order.user_id))
+        assert await world.receive(world.gateway.deliver(elsewhere)) is Receipt.ACCEPTED
+        await world.settle()
+        assert world.alerts() == ["payment.disputed"]
+        assert await world.status(order) is OrderStatus.FULFILLED
 
 
 class TestMoneyAndDisputes:

@@ -3,14 +3,14 @@
 import asyncio
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
+from tests.services.shop import Outside, build
+
 from veilbot_adapters import memory
-from veilbot_core.application import Application, handlers
-from veilbot_core.books import Books
 from veilbot_core.domain.events import Event, EventType
 from veilbot_core.domain.ids import KeyId, OrderId
 from veilbot_core.domain.jobs import EVERYTHING, Job, JobKind
@@ -18,25 +18,14 @@ from veilbot_core.domain.key import Key
 from veilbot_core.domain.order import Order, OrderStatus
 from veilbot_core.domain.payment import Payment, Provider, Receipt
 from veilbot_core.domain.policy import Policy
+from veilbot_core.domain.reconciling import Report
 from veilbot_core.domain.server import Server
 from veilbot_core.domain.subscription import Subscription
 from veilbot_core.domain.tariff import Protocol, Tariff, Terms
 from veilbot_core.domain.user import User
 from veilbot_core.ports.storage import UnitOfWork
-from veilbot_core.ports.vpn import Metering
-from veilbot_core.services.api_keys import ApiKeys
-from veilbot_core.services.catalog import Catalog
-from veilbot_core.services.checkout import Checkout
-from veilbot_core.services.expiry import Expiry
-from veilbot_core.services.fleet import Draft, Fleet
-from veilbot_core.services.fulfilment import Fulfilment
-from veilbot_core.services.notices import Notices
-from veilbot_core.services.payments import Payments
-from veilbot_core.services.provisioning import Provisioning
-from veilbot_core.services.requests import Requests
-from veilbot_core.services.subscriptions import Holding, Subscriptions
-from veilbot_core.services.users import Users
-from veilbot_core.services.work import Work
+from veilbot_core.services.fleet import Draft
+from veilbot_core.services.subscriptions import Holding
 
 DAY, HOUR, MINUTE, SECOND = (timedelta(**{unit: 1}) for unit in ("days", "hours", "minutes", "seconds"))
 POLICY = Policy()
@@ -44,85 +33,6 @@ POLICY = Policy()
 
 class Killed(BaseException):
     """The process died here."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Outside:
-    """What the shop stands on."""
-
-    clock: memory.MemoryClock
-    ids: memory.MemoryIds
-    doorbell: memory.MemoryDoorbell
-    storage: memory.MemoryStorage
-    secrets: memory.MemorySecrets
-    gateway: memory.MemoryGateway
-    vpn: memory.MemoryVpn
-    v2ray: memory.MemoryVpn
-    notifier: memory.MemoryNotifier
-    bus: memory.MemoryBus
-    cache: memory.MemoryCache
-    failpoints: memory.MemoryFailpoints
-    policy: Policy
-
-    @classmethod
-    def make(cls, policy: Policy) -> "Outside":
-        """Make an empty one."""
-        clock = memory.MemoryClock()
-        doorbell = memory.MemoryDoorbell(clock)
-        return cls(
-            clock=clock,
-            ids=memory.MemoryIds(clock),
-            doorbell=doorbell,
-            storage=memory.MemoryStorage(doorbell, clock),
-            secrets=memory.MemorySecrets(),
-            gateway=memory.MemoryGateway(clock),
-            vpn=memory.MemoryVpn(Protocol.OUTLINE, metering=Metering.WINDOW),
-            v2ray=memory.MemoryVpn(Protocol.V2RAY, metering=Metering.COUNTER),
-            notifier=memory.MemoryNotifier(),
-            bus=memory.MemoryBus(),
-            cache=memory.MemoryCache(clock),
-            failpoints=memory.MemoryFailpoints(),
-            policy=policy,
-        )
-
-
-def build(out: Outside) -> Application:
-    """Put the real services on the fakes."""
-    base: dict[str, Any] = {"storage": out.storage, "clock": out.clock}
-    named = base | {"ids": out.ids}
-    fleet = Fleet(**named, protocols=_protocols(out), secrets=out.secrets, cache=out.cache, policy=out.policy)
-    gateways = {Provider.STRIPE: out.gateway}
-    books = Books(ids=out.ids, policy=out.policy)
-    parts: dict[str, Any] = {
-        "payments": Payments(**named, gateways=gateways, books=books, failpoints=out.failpoints),
-        "fulfilment": Fulfilment(**named, secrets=out.secrets, policy=out.policy, failpoints=out.failpoints),
-        "provisioning": Provisioning(
-            **named, protocols=_protocols(out), secrets=out.secrets, policy=out.policy, failpoints=out.failpoints
-        ),
-        "expiry": Expiry(**named, policy=out.policy),
-        "fleet": fleet,
-        "notices": Notices(
-            **base, notifier=out.notifier, secrets=out.secrets, policy=out.policy, failpoints=out.failpoints
-        ),
-        "requests": Requests(**base),
-    }
-    return Application(
-        **parts,
-        users=Users(**named),
-        catalog=Catalog(**named),
-        checkout=Checkout(**named, gateways=gateways, policy=out.policy),
-        subscriptions=Subscriptions(**named, secrets=out.secrets, policy=out.policy),
-        api_keys=ApiKeys(**named),
-        work=Work(**named, bus=out.bus, policy=out.policy, failpoints=out.failpoints, handlers=handlers(**parts)),
-        storage=out.storage,
-        limiter=memory.MemoryLimiter(out.clock),
-        doorbell=out.doorbell,
-        policy=out.policy,
-    )
-
-
-def _protocols(out: Outside) -> Mapping[Protocol, memory.MemoryVpn]:
-    return {Protocol.OUTLINE: out.vpn, Protocol.V2RAY: out.v2ray}
 
 
 class World:
@@ -136,10 +46,10 @@ class World:
 
     # Time and work
 
-    async def settle(self, *, lost: bool = False) -> None:
-        """Do all that is due, side by side as a worker does; when it dies (`Killed`), what it claimed stays claimed.
+    async def settle(self) -> bool:
+        """Do all that is due, side by side as a worker does; say whether it lived through it.
 
-        ``lost``: it is expected to die.
+        When it dies (`Killed`), what it claimed stays claimed.
         """
         died = False
         for _ in range(500):
@@ -154,13 +64,14 @@ class World:
                 died = True
         else:
             raise AssertionError("the shop does not come to rest")
-        assert died is lost
         while not died and await self.app.work.relay(100):
             pass
+        return not died
 
     async def advance(self, by: timedelta) -> None:
         """Let time pass, stopping wherever a job is due or a subscription asks for something."""
         goal = self.out.clock.now() + by
+        await self.settle()
         while True:
             moments = [goal, *(await self._moments())]
             stop = max(self.out.clock.now(), min(moments))
@@ -190,7 +101,8 @@ class World:
         return await self.app.users.arrive(number, f"customer {number}", "en")
 
     async def tariff(self, *, prices: Mapping[str, int] | None = None, **terms: Any) -> Tariff:
-        return await self.app.catalog.add(Terms(**{"name": "Month", "days": 30} | terms), prices or {"USD": 499})
+        values: dict[str, Any] = {"name": "Month", "days": 30} | terms
+        return await self.app.catalog.add(Terms(**values), prices or {"USD": 499})
 
     async def server(self, **changes: Any) -> Server:
         values = {
@@ -222,6 +134,11 @@ class World:
     async def refund(self, order: Order, amount: int | None = None) -> None:
         await self.app.payments.ask_refund(order.id, amount)
         await self.settle()
+
+    async def reconcile(self, server: Server, *, dry_run: bool = False) -> Report:
+        """Compare a server with what we want, a second after whatever changed last."""
+        await self.out.clock.advance(1)
+        return await self.app.provisioning.reconcile(server.id, dry_run=dry_run)
 
     # What there is to see
 
@@ -278,6 +195,10 @@ class World:
     async def ask(self, kind: JobKind, subject: UUID, detail: str = "") -> None:
         job = Job.ask(kind, subject, self.out.clock.now(), detail=detail)
         await self.out.storage.write(lambda uow: uow.jobs.ask(job))
+
+    async def forget(self, job: Job) -> None:
+        """Lose a claimed job, as no process should."""
+        await self.out.storage.write(lambda uow: uow.jobs.finish(job))
 
     async def vip(self, user: User) -> User:
         """Make a customer a VIP, which no service does yet."""
