@@ -4,7 +4,6 @@ Standard library only: it runs in the environment of a first install.
 """
 
 import json
-import os
 import re
 import signal
 import socket
@@ -15,6 +14,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 CHAT = 4242
@@ -105,10 +105,10 @@ def main() -> None:
     """Run the demo, buy, compare with the server's own list, stop."""
     veilbot, port = sys.argv[1], free_port()
 
-    veilbot = os.path.abspath(veilbot)
+    veilbot = str(Path(veilbot).resolve())
     began = time.monotonic()
     with tempfile.TemporaryDirectory() as folder:
-        process = subprocess.Popen([veilbot, "demo", "--port", str(port)], cwd=folder)  # noqa: S603
+        process = subprocess.Popen([veilbot, "demo", "--port", str(port)], cwd=folder)
         try:
             demo = Demo(f"http://127.0.0.1:{port}")
             demo.wait("the demo to start", lambda: demo.call("/healthz"), 60)

@@ -56,7 +56,10 @@ _LOG = structlog.get_logger(__name__)
 def _storage(settings: Settings, doorbell: Doorbell, clock: Clock) -> Storage:
     from veilbot_adapters.database import connect
 
-    return connect(settings.database_url, doorbell, clock)
+    try:
+        return connect(settings.database_url, doorbell, clock)
+    except InvalidInput as error:
+        raise InvalidInput(f"VEILBOT_DATABASE_URL: {error}", field="VEILBOT_DATABASE_URL") from None
 
 
 def _secrets(settings: Settings) -> Secrets:

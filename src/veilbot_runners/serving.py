@@ -110,31 +110,50 @@ async def run_parts(
     modules: Collection[str],
     sock: socket.socket | None,
     wrap: Callable[[Asgi], Asgi] | None = None,
+    farewell: Callable[[], None] | None = None,
 ) -> None:
-    """Run parts on an open container; ``wrap`` may put something around the HTTP application."""
+    """Run parts on an open container.
+
+    Args:
+        settings: the shop's.
+        container: the shop.
+        stop: set it to end.
+        parts: some of `PARTS`.
+        modules: of the API.
+        sock: where the API is served, bound.
+        wrap: puts something around the HTTP application.
+        farewell: keeps HTTP up until the other parts have ended, and is called then; for those who live on it.
+    """
     bot = None
     if settings.telegram.token is not None and ("bot" in parts or settings.telegram.mode == "webhook"):
         bot = make_bot(settings, container)
-    async with AsyncExitStack() as stack, asyncio.TaskGroup() as group:
+    closing = stop if farewell is None else asyncio.Event()
+    async with AsyncExitStack() as stack, asyncio.TaskGroup() as outer:
         if bot is not None:
             stack.push_async_callback(bot.close)
         if sock is not None:
             app = make_api(settings, container, modules, bot)
-            group.create_task(serve_http(wrap(app) if wrap else app, sock, stop))
-        if bot is not None and "bot" in parts:
-            group.create_task(bot.poll(stop) if settings.telegram.mode == "polling" else bot.announce())
-        if "worker" in parts:
-            numbers = settings.worker
-            worker = Worker(
-                application=container.application(),
-                slots=numbers.slots,
-                poll=numbers.poll_seconds,
-                drain=numbers.drain_seconds,
-            )
-            group.create_task(worker.run(stop))
-        calm_gc()
-        _LOG.info("started", parts=sorted(parts), listen=settings.listen if sock else None)
+            outer.create_task(serve_http(wrap(app) if wrap else app, sock, closing))
+        async with asyncio.TaskGroup() as group:
+            if bot is not None and "bot" in parts:
+                group.create_task(bot.poll(stop) if settings.telegram.mode == "polling" else bot.announce())
+            if "worker" in parts:
+                group.create_task(make_worker(settings, container).run(stop))
+            calm_gc()
+            _LOG.info("started", parts=sorted(parts), listen=settings.listen if sock else None)
+            group.create_task(stop.wait())
+        if farewell is not None:
+            farewell()
+        closing.set()
     _LOG.info("stopped")
+
+
+def make_worker(settings: Settings, container: Container) -> Worker:
+    """Return the worker with its numbers."""
+    numbers = settings.worker
+    return Worker(
+        application=container.application(), slots=numbers.slots, poll=numbers.poll_seconds, drain=numbers.drain_seconds
+    )
 
 
 def make_bot(settings: Settings, container: Container) -> "TelegramBot":

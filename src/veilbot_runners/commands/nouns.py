@@ -155,7 +155,7 @@ def _tariff(tariff: Tariff) -> Row:
         "id": tariff.id,
         "name": terms.name,
         "days": terms.days,
-        "prices": [str(Money(amount=amount, currency=currency)) for currency, amount in sorted(tariff.prices.items())],
+        "prices": [Money(amount=amount, currency=currency) for currency, amount in sorted(tariff.prices.items())],
         "traffic_limit": terms.traffic_limit,
         "device_limit": terms.device_limit,
         "protocols": list(terms.protocols),

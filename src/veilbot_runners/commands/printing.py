@@ -10,6 +10,8 @@ from uuid import UUID
 
 import typer
 
+from veilbot_core.domain.money import Money
+
 Row = Mapping[str, object]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON and nothing else.")]
 
@@ -57,6 +59,8 @@ def _plain(value: object) -> object:
         return [_plain(item) for item in value]
     if isinstance(value, set | frozenset):
         return sorted(map(str, value))
+    if isinstance(value, Money):
+        return {"amount": value.amount, "currency": value.currency}
     if isinstance(value, datetime):
         return value.isoformat().replace("+00:00", "Z")
     if isinstance(value, Enum):

@@ -20,7 +20,7 @@ from veilbot_core.domain.tariff import Protocol, Terms
 from veilbot_core.services.fleet import Draft
 from veilbot_runners import serving
 from veilbot_runners.container import open_container
-from veilbot_runners.sandbox.home import home_page
+from veilbot_runners.sandbox.home import Place, home_page
 from veilbot_runners.sandbox.outline import OutlineSandbox, outline_router
 from veilbot_runners.sandbox.stripe import StripeSandbox, stripe_router
 from veilbot_runners.sandbox.telegram import TelegramSandbox, telegram_router
@@ -32,6 +32,13 @@ _TARIFFS = (
     (Terms(name="Week", days=7, traffic_limit=20 * 10**9), {"USD": 149, "RUB": 14900}),
     (Terms(name="Month", days=30, traffic_limit=100 * 10**9), {"USD": 499, "RUB": 49900}),
     (Terms(name="Year", days=365), {"USD": 3999, "RUB": 399000}),
+)
+_PLACES = (
+    Place(title="Talk to the bot", url="/sandbox/telegram", about="a messenger with the shop's real bot in it"),
+    Place(title="This page", url="/", about="where everything is"),
+    Place(title="VPN servers", url="/sandbox/outline", about="three Outline servers, their state as JSON"),
+    Place(title="Payments", url="/sandbox/stripe/sessions", about="checkouts at the local Stripe, as JSON"),
+    Place(title="API documentation", url="/schema", about="every route of the shop's HTTP API"),
 )
 
 
@@ -126,10 +133,11 @@ class Sandbox:
     async def __aexit__(self, *_: object) -> None:
         await self._stack.aclose()
 
-    def app(self, links: Mapping[str, str]) -> Litestar:
+    def app(self, credentials: Mapping[str, str]) -> Litestar:
         """Return its HTTP side, with the page that tells where everything is."""
         routers = [telegram_router(self.telegram), outline_router(self.outline), stripe_router(self.stripe)]
-        return Litestar(route_handlers=[*routers, home_page(links)], openapi_config=None, logging_config=None)
+        home = home_page(_PLACES, credentials)
+        return Litestar(route_handlers=[*routers, home], openapi_config=None, logging_config=None)
 
 
 def beside(sandbox: Litestar, shop: serving.Asgi) -> serving.Asgi:
@@ -171,44 +179,28 @@ async def run_demo(folder: Path, port: int, stop: asyncio.Event, tell: Callable[
             _, secret = await shop.api_keys.add("demo", ["*"])
             made = Credentials(**{**asdict(made), "api_key": secret})
             made.write(folder)
-        links = _links(settings.public_url, made)
-        for line in _welcome(links):
+        for line in _welcome(settings.public_url, made.api_key):
             tell(line)
-
-        async def hush() -> None:
-            await stop.wait()
-            sandbox.telegram.stop()
-
-        async with asyncio.TaskGroup() as group:
-            group.create_task(hush())
-            await serving.run_parts(
-                settings,
-                container,
-                stop,
-                parts=serving.PARTS,
-                modules=serving.MODULES,
-                sock=sock,
-                wrap=lambda app: beside(sandbox.app(links), app),
-            )
+        await serving.run_parts(
+            settings,
+            container,
+            stop,
+            parts=serving.PARTS,
+            modules=serving.MODULES,
+            sock=sock,
+            wrap=lambda app: beside(sandbox.app({"API key": made.api_key}), app),
+            farewell=sandbox.telegram.stop,
+        )
 
 
-def _links(url: str, made: Credentials) -> dict[str, str]:
-    return {
-        "Talk to the bot": f"{url}/sandbox/telegram",
-        "Everything else": f"{url}/",
-        "API documentation": f"{url}/schema",
-        "Servers": f"{url}/sandbox/outline",
-        "API key": made.api_key,
-    }
-
-
-def _welcome(links: Mapping[str, str]) -> list[str]:
-    width = max(map(len, links))
+def _welcome(url: str, api_key: str) -> list[str]:
+    lines = [(place.title, url + place.url) for place in _PLACES] + [("API key", api_key)]
+    width = max(len(title) for title, _ in lines)
     return [
         "",
         "The shop is open: buy a key as a customer would.",
         "",
-        *(f"  {name.ljust(width)}  {value}" for name, value in links.items()),
+        *(f"  {title.ljust(width)}  {value}" for title, value in lines),
         "",
         "Stop it with Ctrl+C.",
         "",
