@@ -31,8 +31,7 @@ T = TypeVar("T")
 _SETTINGS = {
     "listen_addresses": "127.0.0.1",
     "unix_socket_directories": "",
-    "fsync": "off",
-    "synchronous_commit": "off",
+    "fsync": "off",  # a crash of the server keeps what was committed, only one of the machine would not
     "full_page_writes": "off",
     "shared_buffers": "32MB",
     "max_connections": "60",

@@ -3,10 +3,12 @@
 from collections.abc import Callable
 from typing import Any, Generic, TypeVar
 
-from sqlalchemy import URL, Connection
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy import URL, Connection, event
+from sqlalchemy.engine.interfaces import DBAPIConnection
+from sqlalchemy.exc import DBAPIError, InvalidatePoolError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+from sqlalchemy.pool import ConnectionPoolEntry, PoolProxiedConnection
 
 from veilbot_adapters.database.database import Database, check_revision, wrong_schema
 from veilbot_adapters.database.session import Session
@@ -18,7 +20,9 @@ from veilbot_core.ports.storage import UnitOfWork
 
 T = TypeVar("T")
 
-_TRIES = 6
+_POOL = 8
+_TRIES = _POOL + 2
+"""More than a restarted server leaves dead connections in the pool."""
 _SERVER_SETTINGS = {
     "application_name": "veilbot",
     "statement_timeout": "15s",
@@ -37,7 +41,7 @@ class PostgresDatabase(Database):
         self._closed = False
         self._writes = create_async_engine(
             url,
-            pool_size=8,
+            pool_size=_POOL,
             max_overflow=0,
             pool_timeout=10,
             pool_use_lifo=True,
@@ -49,6 +53,7 @@ class PostgresDatabase(Database):
             },
         )
         self._reads = self._writes.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
+        event.listen(self._writes.sync_engine, "checkout", _refuse_closed)
         driver = self._writes.dialect.loaded_dbapi
         self._driver_error: type[Exception] = driver.Error
         self._outdated: type[Exception] = driver.InvalidCachedStatementError
@@ -78,7 +83,7 @@ class PostgresDatabase(Database):
             try:
                 result = await self._transact(engine, attempt)
             except (DBAPIError, self._driver_error, PoolTimeout, OSError) as error:  # TimeoutError is an OSError
-                await self._judge(attempt, error, last=number == _TRIES)
+                self._judge(attempt, error, last=number == _TRIES)
                 await self._clock.sleep(0.005 * (number - 1))
                 continue
             if attempt.asked:
@@ -94,12 +99,12 @@ class PostgresDatabase(Database):
                 attempt.committing = True
                 await connection.commit()
             except BaseException as error:
-                if isinstance(error, OSError) or attempt.broken(error):
+                if isinstance(error, OSError | self._outdated) or attempt.broken(error):
                     await connection.invalidate()
                 raise
         return result
 
-    async def _judge(self, attempt: "_Attempt[Any]", error: Exception, *, last: bool) -> None:
+    def _judge(self, attempt: "_Attempt[Any]", error: Exception, *, last: bool) -> None:
         """Return if the work may be tried again; otherwise raise what became of it."""
         state = _state(error)
         lost = attempt.broken(error)
@@ -107,10 +112,7 @@ class PostgresDatabase(Database):
             raise Unknown("the connection broke during the commit") from error
         # What a restarted server left in the pool is found out here, not by a ping before every unit of work.
         stale = (lost and attempt.driver is not None) or isinstance(error, self._outdated)
-        if stale and not last:
-            await self._writes.dispose()
-            return
-        if state in {"40001", "40P01"} and not last:
+        if not last and (stale or state in {"40001", "40P01"}):
             return
         raise _translated(error, state) from error
 
@@ -137,6 +139,12 @@ class _Attempt(Generic[T]):
         state = _state(error)
         ended = state is not None and (state.startswith("08") or state in {"57P01", "57P02", "57P03"})
         return ended or (self.driver is not None and self.driver.is_closed())
+
+
+def _refuse_closed(connection: DBAPIConnection, _: ConnectionPoolEntry, __: PoolProxiedConnection) -> None:
+    """Pass over a connection that is known to be closed, without asking the server; the pool makes a new one."""
+    if connection.driver_connection.is_closed():
+        raise InvalidatePoolError
 
 
 def _state(error: BaseException) -> str | None:
