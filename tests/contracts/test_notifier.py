@@ -1,34 +1,61 @@
 """The contract of the notifier port."""
 
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, replace
 from uuid import UUID
 
 import pytest
+from tests.runners.bot.telegram import TEXTS, TOKEN, Telegram, open_telegram
 
-from veilbot_adapters.memory import MemoryClock, MemoryNotifier
+from veilbot_adapters.memory import MemoryClock, MemoryIds, MemoryNotifier
+from veilbot_adapters.resilience import Guard
+from veilbot_adapters.telegram import TelegramNotifier
 from veilbot_core.domain.errors import Unavailable
 from veilbot_core.domain.ids import UserId
 from veilbot_core.domain.user import Language, User
 from veilbot_core.ports.notifier import Access, Delivery, Message, Notice, Notifier
+from veilbot_runners.sandbox.telegram import Fault, FaultKind
 
+OPERATOR = 1
 USER = User(id=UserId(UUID(int=1)), telegram_id=7, name="Ann", language=Language.EN, created_at=MemoryClock().now())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Subject:
-    """A notifier, how many messages reached `USER`, how many alerts the operators, and what it can suffer."""
+    """A notifier, how many messages reached `USER`, how many alerts the operators, and what it can suffer.
+
+    ``wait`` lets as many seconds pass for it.
+    """
 
     notifier: Notifier
     told: Callable[[], int]
     alerted: Callable[[], int]
     break_once: Callable[[], None]
     block: Callable[[], None]
+    wait: Callable[[float], Awaitable[None]]
 
 
-@pytest.fixture(params=["memory"])
-def subject(request: pytest.FixtureRequest) -> Subject:
-    assert request.param == "memory"
+@pytest.fixture(scope="module")
+async def served() -> AsyncIterator[Telegram]:
+    async with open_telegram() as opened:
+        yield opened
+
+
+@pytest.fixture(params=["memory", "telegram"])
+async def subject(request: pytest.FixtureRequest, served: Telegram) -> AsyncIterator[Subject]:
+    if request.param == "memory":
+        yield in_memory()
+        return
+    clock = MemoryClock()
+    guard = Guard("telegram", clock, MemoryIds(clock))
+    notifier = TelegramNotifier(
+        TOKEN, guard, TEXTS, clock=clock, api_base=served.base, admin_ids=(OPERATOR,), per_second=0
+    )
+    yield over_telegram(notifier, served, clock)
+    await notifier.close()
+
+
+def in_memory() -> Subject:
     notifier = MemoryNotifier()
     return Subject(
         notifier=notifier,
@@ -36,6 +63,23 @@ def subject(request: pytest.FixtureRequest) -> Subject:
         alerted=lambda: len(notifier.alerts),
         break_once=lambda: notifier.fail_next(Unavailable(retry_after=3)),
         block=lambda: notifier.unreachable(USER.id),
+        wait=MemoryClock().advance,
+    )
+
+
+def over_telegram(notifier: TelegramNotifier, telegram: Telegram, clock: MemoryClock) -> Subject:
+    sandbox = telegram.sandbox
+    sandbox.faults.clear()
+    sandbox.chats.all.clear()
+    assert USER.telegram_id is not None
+    customer, operator = sandbox.chats.open(USER.telegram_id), sandbox.chats.open(OPERATOR)
+    return Subject(
+        notifier=notifier,
+        told=lambda: len(customer.messages),
+        alerted=lambda: len(operator.messages),
+        break_once=lambda: sandbox.faults.arm(Fault(kind=FaultKind.TOO_MANY, retry_after=3)),
+        block=lambda: setattr(customer, "blocked", True),
+        wait=clock.advance,
     )
 
 
@@ -78,6 +122,7 @@ class TestNotifier:
         with pytest.raises(Unavailable) as failure:
             await subject.notifier.tell(USER, message(Notice.READY, Language.RU))
         assert failure.value.retry_after == 3
+        await subject.wait(3)
         assert await subject.notifier.tell(USER, message(Notice.READY, Language.RU)) is Delivery.TOLD
 
     async def test_operators_are_alerted(self, subject: Subject) -> None:

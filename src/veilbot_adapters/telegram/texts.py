@@ -17,6 +17,7 @@ from veilbot_core.domain.user import Language
 
 _GIGABYTE = 10**9  # as VPN apps and providers count
 _MEGABYTE = 10**6
+_LONG = 500  # fluent.runtime refuses values of more than 2500 characters: long ones are put in behind it
 _SYMBOLS = {"USD": "$", "EUR": "€", "GBP": "£", "RUB": "₽", "UAH": "₴", "KZT": "₸", "XTR": "⭐"}
 _BEFORE = {"$", "€", "£"}
 
@@ -89,11 +90,19 @@ class Texts:
     def _say(self, language: Language, name: str, values: Mapping[str, str | int]) -> Html:
         bundle = self._bundles[language]
         given = {key: _safe(value) for key, value in values.items()}
+        long = {
+            f"\ue000{key}\ue001": value for key, value in given.items() if isinstance(value, str) and len(value) > _LONG
+        }
+        for mark in long:
+            given[mark[1:-1]] = mark
         pattern = bundle.get_message(name).value
         text, errors = bundle.format_pattern(pattern, given) if pattern is not None else ("", [])
         if errors or pattern is None:
             raise LookupError(f"text {name} in {language.value}: {errors[0] if errors else 'empty'}")
-        return Html(text)
+        whole = str(text)
+        for mark, value in long.items():
+            whole = whole.replace(mark, value)
+        return Html(whole)
 
 
 def _safe(value: str | int) -> str | int:

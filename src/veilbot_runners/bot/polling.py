@@ -33,7 +33,7 @@ class Poller:
         self._clock = clock
         self._drain = drain
         self._next = 0
-        self._running: set[int] = set()
+        self._running: dict[int, asyncio.Task[None]] = {}
         self._idle = asyncio.Event()
 
     async def run(self, stop: asyncio.Event) -> None:
@@ -55,6 +55,8 @@ class Poller:
                 await self._settle(_GRACE)
             stopping.cancel()
             await self._settle(self._drain)
+            for task in self._running.values():
+                task.cancel()  # not acknowledged, so it comes again
         await self._acknowledge()
 
     def _begin(self, group: asyncio.TaskGroup, update: Raw) -> None:
@@ -62,13 +64,12 @@ class Poller:
         if update_id in self._running:
             return
         self._next = max(self._next, update_id + 1)
-        self._running.add(update_id)
         self._idle.clear()
-        group.create_task(self._work(update_id, update))
+        self._running[update_id] = group.create_task(self._work(update_id, update))
 
     async def _work(self, update_id: int, update: Raw) -> None:
         await self._handle(update)
-        self._running.discard(update_id)
+        del self._running[update_id]
         if not self._running:
             self._idle.set()
 

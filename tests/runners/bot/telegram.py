@@ -8,7 +8,8 @@ from dataclasses import dataclass, field, replace
 from typing import Any, cast
 
 from litestar import Litestar
-from tests.services.world import Outside, World, build
+from tests.services.shop import build
+from tests.services.world import World
 
 from veilbot_adapters import memory, qr
 from veilbot_adapters.resilience import Guard, Limits
@@ -27,9 +28,13 @@ SUPPORT = "@veil_help"
 
 
 class PageGateway(memory.MemoryGateway):
-    """A provider whose pages have addresses that a button may carry."""
+    """A provider whose pages have addresses that a button may carry; it is slow until `gate` is open."""
+
+    gate: asyncio.Event | None = None
 
     async def open_checkout(self, order: Order) -> OpenCheckout:
+        if self.gate is not None:
+            await self.gate.wait()
         page = await super().open_checkout(order)
         return replace(page, url=f"https://pay.example/{order.id}")
 
@@ -64,13 +69,13 @@ class Shop(World):
     def __init__(self, telegram: Telegram) -> None:
         super().__init__(Policy(public_url="https://veil.example"))
         out = self.out
-        self.gateway = PageGateway(out.clock)
+        self.gateway = self.pages = PageGateway(out.clock)
         guard = Guard("telegram", out.clock, out.ids, Limits(in_flight=32, waiting=256))
         self.sender = TelegramNotifier(
             TOKEN, guard, TEXTS, clock=out.clock, api_base=telegram.base, admin_ids=(1,), per_second=0
         )
         changes: dict[str, Any] = {"gateway": self.gateway, "notifier": self.sender}
-        self.out = cast("Outside", replace(out, **changes))
+        self.out = replace(out, **changes)
         self.app = build(self.out)
         self.telegram = telegram
         self.bot = make_bot(self.app, telegram)
@@ -86,11 +91,11 @@ def make_bot(app: Any, telegram: Telegram, *, webhook: bool = False) -> Telegram
 
 
 @asynccontextmanager
-async def polling(shop: Shop) -> AsyncIterator[None]:
+async def polling(shop: Shop, *, drain: float = 5) -> AsyncIterator[None]:
     """Let the bot poll meanwhile."""
     stop = asyncio.Event()
     async with asyncio.TaskGroup() as group:
-        group.create_task(shop.bot.poll(stop, drain=5))
+        group.create_task(shop.bot.poll(stop, drain=drain))
         try:
             yield
         finally:

@@ -6,10 +6,6 @@ days = { $n ->
     [one] { $n } day
    *[other] { $n } days
 }
-hours = { $n ->
-    [one] { $n } hour
-   *[other] { $n } hours
-}
 devices = { $n ->
     [one] { $n } device
    *[other] { $n } devices

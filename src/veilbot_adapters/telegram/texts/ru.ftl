@@ -7,11 +7,6 @@ days = { $n ->
     [few] { $n } дня
    *[many] { $n } дней
 }
-hours = { $n ->
-    [one] { $n } час
-    [few] { $n } часа
-   *[many] { $n } часов
-}
 devices = { $n ->
     [one] { $n } устройство
     [few] { $n } устройства
