@@ -21,7 +21,7 @@ from veilbot_core.domain.policy import Policy
 from veilbot_core.domain.subscription import GrantSource
 from veilbot_core.ports.ids import Ids
 from veilbot_core.ports.storage import UnitOfWork
-from veilbot_core.steps import about, hold, refold, reserve, want
+from veilbot_core.steps import about, hold, keys_of, refold, reserve, want
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -119,7 +119,7 @@ class Books:
             return
         if frozen:
             subscription = subscription.freeze(now)
-            want(uow, uow.keys.of_subscriptions([subscription.id]), ABSENT, now)
+            want(uow, keys_of(uow, [subscription]), ABSENT, now)
         else:
             subscription = subscription.thaw()
             if subscription.wants_keys(now, self.policy.grace):

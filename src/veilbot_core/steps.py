@@ -1,6 +1,6 @@
 """Steps inside a unit of work that more than one service takes."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 
 from veilbot_core.domain.errors import NoCapacity
@@ -21,6 +21,12 @@ def about(
 ) -> Event:
     """Make the fact that ``kind`` happened to a customer's thing."""
     return Event(id=EventId(ids.new()), type=kind, subject=thing.id, user_id=thing.user_id, at=at, data=data)
+
+
+def keys_of(uow: UnitOfWork, subscriptions: Iterable[Subscription]) -> Sequence[Key]:
+    """Return the keys of subscriptions for a change; those are locked already, so that no key is added meanwhile."""
+    found = uow.keys.of_subscriptions([subscription.id for subscription in subscriptions])
+    return uow.keys.lock_all([key.id for key in found]) if found else found
 
 
 def want(uow: UnitOfWork, keys: Sequence[Key], state: KeyState, now: datetime) -> list[Key]:
@@ -45,7 +51,7 @@ def refold(uow: UnitOfWork, subscription: Subscription, now: datetime, grace: ti
     folded = subscription.until(end, now, grace)
     uow.subscriptions.save(folded)
     if not folded.wants_keys(now, grace):
-        want(uow, [k for k in uow.keys.of_subscriptions([folded.id]) if k.desired.present], ABSENT, now)
+        want(uow, [k for k in keys_of(uow, [folded]) if k.desired.present], ABSENT, now)
     return folded
 
 
@@ -61,7 +67,7 @@ def reserve(
     """
     vip = uow.users.get(subscription.user_id).vip
     state = KeyState(present=True, limit=None if vip else subscription.terms.traffic_limit)
-    known = uow.keys.of_subscriptions([subscription.id])
+    known = keys_of(uow, [subscription])
     keys = [_placed(uow, subscription, known, protocol, now, vip=vip) for protocol in subscription.terms.protocols]
     if order_id is not None:
         keys = [key.await_for(order_id) for key in keys]

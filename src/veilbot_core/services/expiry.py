@@ -10,7 +10,7 @@ from veilbot_core.domain.subscription import Standing, Subscription
 from veilbot_core.ports.clock import Clock
 from veilbot_core.ports.ids import Ids
 from veilbot_core.ports.storage import Storage, UnitOfWork
-from veilbot_core.steps import about, want
+from veilbot_core.steps import about, keys_of, want
 
 _BATCH = 500
 
@@ -36,7 +36,7 @@ class Expiry:
         uow.jobs.ask(*(job for subscription in due if (job := self._reminder(subscription))))
         ended = [s for s in due if s.standing(now, grace) is Standing.EXPIRED]
         if ended:
-            keys = [k for k in uow.keys.of_subscriptions([s.id for s in ended]) if k.desired.present]
+            keys = [k for k in keys_of(uow, ended) if k.desired.present]
             want(uow, keys, ABSENT, now)
             uow.publish(
                 *(about(self.ids, EventType.SUBSCRIPTION_EXPIRED, s, now) for s in ended), *map(self._gone, keys)
