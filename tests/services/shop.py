@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from tests.services.strict import StrictStorage
+
 from veilbot_adapters import memory
 from veilbot_core.application import Application, handlers
 from veilbot_core.books import Books
@@ -53,7 +55,7 @@ class Outside:
             clock=clock,
             ids=memory.MemoryIds(clock),
             doorbell=doorbell,
-            storage=memory.MemoryStorage(doorbell, clock),
+            storage=StrictStorage(doorbell, clock),
             secrets=memory.MemorySecrets(),
             gateway=memory.MemoryGateway(clock),
             vpn=memory.MemoryVpn(Protocol.OUTLINE, metering=Metering.WINDOW),

@@ -117,8 +117,10 @@ class TestHealth:
         assert world.vpn.calls["probe"] == before
 
     async def test_a_server_whose_secrets_cannot_be_opened_is_down(self, world: World, server: Server) -> None:
-        spoilt = replace(server, endpoint=Sealed(b"?"))
-        await world.out.storage.write(lambda uow: uow.servers.save(spoilt))
+        spoilt = Sealed(b"?")
+        await world.out.storage.write(
+            lambda uow: uow.servers.save(replace(uow.servers.lock(server.id), endpoint=spoilt))
+        )
         (health,) = await world.app.fleet.status()
         assert not health.healthy
 

@@ -202,9 +202,13 @@ class World:
 
     async def vip(self, user: User) -> User:
         """Make a customer a VIP, which no service does yet."""
-        changed = replace(user, vip=True)
-        await self.out.storage.write(lambda uow: uow.users.save(changed))
-        return changed
+
+        def work(uow: UnitOfWork) -> User:
+            changed = replace(uow.users.lock(user.id), vip=True)
+            uow.users.save(changed)
+            return changed
+
+        return await self.out.storage.write(work)
 
     async def prove(self) -> None:
         """Check what must be true of every shop at every moment."""
