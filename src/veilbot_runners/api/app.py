@@ -8,6 +8,7 @@ from uuid import UUID
 
 from litestar import Litestar, Request, Router
 from litestar.di import Provide
+from litestar.handlers import HTTPRouteHandler
 
 from veilbot_core.application import Application
 from veilbot_core.domain.errors import InvalidInput
@@ -64,25 +65,14 @@ def build_api(
         raise InvalidInput(f"there is no module {unknown[0]!r}; there are {', '.join(MODULES)}", field="modules")
     addresses = Addresses(trusted_proxies)
     throttle = Throttle(limiter=application.limiter, rate=rate)
-    gated = Router(
-        "/api/v1",
-        route_handlers=[_GATED[name] for name in MODULES if name in modules and name in _GATED],
-        middleware=[Gate],
-        dependencies={"attempt": Provide(_attempt, sync_to_thread=False)},
-    )
     page = LinkPage(qr=qr, support_url=support_url, grace=application.policy.grace)
     showing = links.Showing(addresses=addresses, throttle=throttle, page=page)
+    handlers: list[HTTPRouteHandler | Router] = [_gated(modules), health.alive, health.ready]
+    handlers += [webhooks(application, telegram)] if "webhooks" in modules else []
+    handlers += [links.router] if "links" in modules else []
     app = Edge(
-        route_handlers=[
-            gated,
-            *([webhooks(application, telegram)] if "webhooks" in modules else []),
-            *([links.router] if "links" in modules else []),
-            *(health.alive, health.ready),
-        ],
-        dependencies={
-            "application": _constant(application),
-            "showing": _constant(showing),
-        },
+        route_handlers=handlers,
+        dependencies={"application": _constant(application), "showing": _constant(showing)},
         exception_handlers=dict(HANDLERS),
         request_class=StrictRequest,
         request_max_body_size=BODY_LIMIT,
@@ -94,6 +84,15 @@ def build_api(
     app.ids = application.api_keys.ids
     app.secure = application.policy.public_url.startswith("https://")
     return app
+
+
+def _gated(modules: Collection[str]) -> Router:
+    return Router(
+        "/api/v1",
+        route_handlers=[_GATED[name] for name in MODULES if name in modules and name in _GATED],
+        middleware=[Gate],
+        dependencies={"attempt": Provide(_attempt, sync_to_thread=False)},
+    )
 
 
 def _constant(value: object) -> Provide:

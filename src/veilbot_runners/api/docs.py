@@ -64,7 +64,7 @@ def _operation(document: Node, path: str, method: str, operation: Node) -> str:
     ]
     body = [row for content in _contents(operation.get("requestBody")) for row in _fields(document, content)]
     answers = "".join(
-        f"<li><code>{status}</code> {escape(answer.get('description', ''))}</li>"
+        f"<li><code>{status}</code> {_marked(answer.get('description', ''))}</li>"
         for status, answer in sorted(operation["responses"].items())
     )
     shown = [row for content in _contents(_success(operation)) for row in _fields(document, content)]
@@ -105,7 +105,7 @@ def _row(name: str, place: str, schema: Node, description: str, *, required: boo
     mark = "" if required else " <i>optional</i>"
     return (
         f"<tr><td><code>{escape(name)}</code>{mark}</td><td>{escape(place)} {escape(_kind(schema))}</td>"
-        f"<td>{escape(description)}</td></tr>"
+        f"<td>{_marked(description)}</td></tr>"
     )
 
 

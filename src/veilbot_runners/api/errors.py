@@ -102,7 +102,7 @@ def _refused(request: Request[Any, Any, Any], error: core.VeilbotError) -> Respo
     """Answer with an error of the core."""
     status = status_of(error)
     if status >= 500:
-        _LOG.warning("request failed", status=status, code=error.code, error=error.message)
+        _LOG.warning("request failed", route=_route(request), status=status, code=error.code, error=error.message)
     if status == 500:
         return problem(request, 500)
     headers = {"Retry-After": str(max(1, round(error.retry_after)))} if error.retry_after else {}
@@ -154,8 +154,13 @@ def _too_large(request: Request[Any, Any, Any], _: OverflowError) -> Response[Pr
 
 def _broken(request: Request[Any, Any, Any], error: Exception) -> Response[Problem]:
     """Answer a fault of ours: nothing about it but the id under which it is logged."""
-    _LOG.error("request broke", exc_info=error)
+    _LOG.error("request broke", route=_route(request), exc_info=error)
     return problem(request, 500, detail="Something broke on our side; the request id finds it in the logs.")
+
+
+def _route(request: Request[Any, Any, Any]) -> str:
+    """Return which route was asked for; its template, as a path may hold a secret."""
+    return f"{request.scope.get('method')} {request.scope.get('path_template', '')}"
 
 
 HANDLERS: Mapping[int | type[Exception], Any] = MappingProxyType(

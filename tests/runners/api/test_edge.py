@@ -1,6 +1,7 @@
 """What every answer has, and every error."""
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import httpx
@@ -54,6 +55,13 @@ async def test_security_headers_are_everywhere(world: World) -> None:
         assert headers["cache-control"] == "no-store"
         assert "default-src 'none'" in headers["content-security-policy"]
         assert "strict-transport-security" not in headers
+
+
+async def test_a_shop_behind_https_says_so(world: World) -> None:
+    policy = replace(world.application.policy, public_url="https://shop.test")
+    api: Any = build_api(replace(world.application, policy=policy))
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(api), base_url="https://shop.test") as http:
+        assert "strict-transport-security" in (await http.get("/healthz")).headers
 
 
 async def test_a_sane_request_id_is_kept(world: World) -> None:

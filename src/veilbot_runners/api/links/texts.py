@@ -25,7 +25,7 @@ _EN = {
     "coming": "A key is on its way. Open this page again in a minute.",
     "none": "There is no key here now.",
     "how": "How to connect",
-    "install": "Install the app {app}: {where}.",
+    "install": "Install the app {app} ({where}).",
     "paste": "Press “Copy key” above and open {app}: it finds the key by itself, or press “+” and paste.",
     "connect": "Press “Connect” and allow the VPN connection.",
     "secret": "This page is yours alone: whoever has its address can use your VPN.",
@@ -60,7 +60,7 @@ _RU = {
     "coming": "Ключ уже готовится. Откройте эту страницу снова через минуту.",
     "none": "Сейчас ключей здесь нет.",
     "how": "Как подключиться",
-    "install": "Установите приложение {app}: {where}.",
+    "install": "Установите приложение {app} ({where}).",
     "paste": "Нажмите «Скопировать ключ» выше и откройте {app}: он сам найдёт ключ, или нажмите «+» и вставьте его.",
     "connect": "Нажмите «Подключить» и разрешите VPN-соединение.",
     "secret": "Эта страница только ваша: любой, у кого есть её адрес, сможет пользоваться вашим VPN.",
@@ -125,7 +125,7 @@ def language(accept: str) -> Language:
 
 def date(at: datetime, tongue: Language) -> str:
     """Return a moment as people write it."""
-    return f"{at.day} {_MONTHS[tongue][at.month - 1]} {at.year}, {at:%H:%M} UTC"
+    return f"{at.day} {_MONTHS[tongue][at.month - 1]} {at.year}, {at:%H:%M}\u00a0UTC"
 
 
 def size(count: int, tongue: Language) -> str:
