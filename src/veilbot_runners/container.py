@@ -78,7 +78,7 @@ def _failpoints(settings: Settings) -> Failpoints:
 
 
 def _policy(settings: Settings) -> Policy:
-    every = Policy().every | {JobKind.SWEEP: timedelta(seconds=settings.worker.sweep_seconds)}
+    every = {**Policy().every, JobKind.SWEEP: timedelta(seconds=settings.worker.sweep_seconds)}
     return Policy(
         currency=settings.currency,
         order_ttl=timedelta(minutes=settings.limit.order_minutes),

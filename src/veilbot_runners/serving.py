@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 import structlog
 import uvicorn
 
-from veilbot_core.domain.errors import InvalidInput
+from veilbot_adapters.system import SystemClock
+from veilbot_core.domain.errors import InvalidInput, Rejected
 from veilbot_runners.container import Container, open_container
 from veilbot_runners.settings import Settings
 from veilbot_runners.worker import Worker
@@ -195,6 +196,21 @@ def make_api(
         qr=qr.svg,
         support_url=settings.support_url,
     )
+
+
+async def bot_name(settings: Settings) -> str:
+    """Ask Telegram who the bot is. Raises Unavailable, Rejected."""
+    from veilbot_runners.bot.screens import Call
+    from veilbot_runners.bot.wire import TelegramError, Wire
+
+    token = settings.telegram.token
+    wire = Wire(token.get_secret_value() if token else "", SystemClock(), api_base=settings.telegram.api_base)
+    try:
+        return str((await wire.call(Call(method="getMe", payload={})))["username"])
+    except TelegramError as error:
+        raise Rejected(f"Telegram refuses the token: {error.description}") from None
+    finally:
+        await wire.close()
 
 
 async def document(settings: Settings) -> dict[str, Any]:

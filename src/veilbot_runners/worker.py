@@ -77,6 +77,7 @@ class Worker:
             task = group.create_task(self._one(job))
             tasks.add(task)
             task.add_done_callback(tasks.discard)
+            task.add_done_callback(self._free)  # after its slot is free, or nobody would look again
         if not jobs:
             await self.application.doorbell.wait(self.poll)
 
@@ -84,6 +85,8 @@ class Worker:
         noun = _NOUNS.get(job.kind, "subject")
         with structlog.contextvars.bound_contextvars(job=job.kind.value, **{noun: str(job.subject)}):
             await self.application.work.run(job)
+
+    def _free(self, _: asyncio.Task[None]) -> None:
         self._freed.set()
 
     async def _relay(self) -> None:

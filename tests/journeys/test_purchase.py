@@ -15,9 +15,9 @@ KEY = r"ss://[^\s<]+"
 @pytest.fixture
 async def shop(world: World) -> World:
     """An open shop: schema, a tariff, three servers, and the one process that is all of it."""
+    await world.stock()
     world.start("run")
     await world.ready()
-    await world.stock()
     return world
 
 
@@ -104,14 +104,11 @@ async def test_an_unsigned_event_changes_nothing(shop: World) -> None:
 
 @pytest.mark.parametrize("point", ["C1", "C2", "C3", "C6", "C7", "C8", "C9", "C10", "C11", "C12"])
 async def test_killed_anywhere_in_a_purchase_one_key_comes_out(world: World, point: str) -> None:
-    first = world.start("run")
-    await world.ready()
     await world.stock()
-    customer = Customer(world=world, chat=9)
-    session = await customer.checkout()
-    await world.stop(first)
     doomed = world.start("run", VEILBOT_FAILPOINT=f"{point}:kill")
     await world.ready()
+    customer = Customer(world=world, chat=9)
+    session = await customer.checkout()
     await customer.pay(session)
     assert await asyncio.to_thread(doomed.wait, 20) == -signal.SIGKILL
     world.start("run")

@@ -15,8 +15,12 @@ from typing import Any, TypeVar
 
 import httpx
 
+from veilbot_core.domain.tariff import Protocol, Terms
+from veilbot_core.services.fleet import Draft
 from veilbot_runners import serving
+from veilbot_runners.container import open_application
 from veilbot_runners.sandbox.shop import Credentials, Sandbox
+from veilbot_runners.settings import load
 
 T = TypeVar("T")
 PATIENCE = 30.0
@@ -40,7 +44,7 @@ class World:
         environment = {**self.environment, **settings}
         with self.log.open("ab") as log:
             process = subprocess.Popen(
-                [sys.executable, "-m", "veilbot_runners.cli", *command],
+                [sys.executable, "-m", "veilbot_runners", *command],
                 env=environment,
                 cwd=self.log.parent,
                 stdout=log,
@@ -53,7 +57,7 @@ class World:
         """Run ``veilbot ...`` to its end."""
         return await asyncio.to_thread(
             subprocess.run,
-            [sys.executable, "-m", "veilbot_runners.cli", *command],
+            [sys.executable, "-m", "veilbot_runners", *command],
             env=dict(self.environment),
             cwd=self.log.parent,
             capture_output=True,
@@ -79,14 +83,19 @@ class World:
         await eventually("the shop to answer", look)
 
     async def stock(self) -> None:
-        """Fill the shop as an operator does, by the command line."""
-        commands = [("tariff", "add", "--name", "Month", "--days", "30", "--price", "USD:4.99", "--traffic-gb", "100")]
-        for name, server in self.sandbox.outline.servers.items():
-            country = {"A": "NL", "F": "DE"}[name[0]]
-            pin = ("--api-url", server.api_url, "--cert-sha256", server.cert_sha256)
-            commands.append(("server", "add", "--name", name, "--country", country, *pin))
-        for done in await asyncio.gather(*(self.command(*command) for command in commands)):
-            assert done.returncode == 0, done.stderr
+        """Fill the shop: a tariff, and the sandbox's servers."""
+        settings = load(
+            env_file=None,
+            database_url=self.environment["VEILBOT_DATABASE_URL"],
+            encryption_keys=(self.made.encryption_key,),
+            allow_private_servers=True,
+        )
+        async with open_application(settings) as shop:
+            await shop.catalog.add(Terms(name="Month", days=30, traffic_limit=10**11), {"USD": 499})
+            for name, server in self.sandbox.outline.servers.items():
+                endpoint = {"api_url": server.api_url, "cert_sha256": server.cert_sha256}
+                country = {"A": "NL", "F": "DE"}[name[0]]
+                await shop.fleet.add(Draft(name=name, protocol=Protocol.OUTLINE, country=country, endpoint=endpoint))
 
     def keys(self) -> list[str]:
         """Return the access URLs of every key on every server."""

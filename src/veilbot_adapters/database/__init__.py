@@ -39,13 +39,13 @@ async def migrate(url: str) -> list[str]:
         Unavailable: the database cannot be reached.
         Rejected: its schema is newer than this version.
     """
-    from veilbot_adapters.database.migrate import upgrade
+    from veilbot_adapters.database.schema import upgrade
 
     return await upgrade(parse(url))
 
 
 async def pending(url: str) -> list[str]:
     """Return the revisions that `migrate` would apply, oldest first; changes nothing. Raises as `migrate`."""
-    from veilbot_adapters.database.migrate import missing
+    from veilbot_adapters.database.schema import missing
 
     return await missing(parse(url))

@@ -14,7 +14,7 @@ from tests.contracts.storage.conftest import Bell, WallClock
 
 from veilbot_adapters.database import connect, migrate, pending
 from veilbot_adapters.database.database import parse
-from veilbot_adapters.database.migrate import config, transaction
+from veilbot_adapters.database.schema import config, transaction
 from veilbot_adapters.database.tables import REVISION, metadata
 from veilbot_core.domain.errors import Rejected
 

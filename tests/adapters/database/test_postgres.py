@@ -13,7 +13,7 @@ from tests.postgres import PrivateServer, private_server
 
 from veilbot_adapters.database import Database, connect, migrate
 from veilbot_adapters.database.database import parse
-from veilbot_adapters.database.migrate import transaction
+from veilbot_adapters.database.schema import transaction
 from veilbot_core.domain.errors import Conflict, Rejected, Unavailable, Unknown
 from veilbot_core.ports.storage import UnitOfWork
 
