@@ -3,6 +3,7 @@
 import asyncio
 import hmac
 import json
+import logging
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -29,6 +30,7 @@ from aiogram.types import CallbackQuery, ChatMemberUpdated, Message, Update, Use
 from pydantic import ValidationError  # noqa: E402
 
 _LOG = structlog.get_logger(__name__)
+logging.getLogger("aiogram.event").setLevel(logging.WARNING)  # it writes a line for each update
 _REMEMBERED = 10_000  # update ids
 _LONGEST = 25.0  # seconds for one update; Telegram waits 60 for a webhook
 Calls = Sequence[Call]
@@ -107,7 +109,7 @@ class TelegramBot:
 
     async def _handle(self, raw: Raw, *, inline: bool) -> Call | None:
         """Serve one update, once; with ``inline`` the last call is returned instead of made."""
-        update = _read(raw)
+        update = self._read(raw)
         sender = _sender(update) if update is not None else None
         if update is None or sender is None:
             return None
@@ -119,6 +121,14 @@ class TelegramBot:
             last = calls[-1] if inline and calls and calls[-1].png is None else None
             await self._deliver(calls if last is None else calls[:-1])
         return last
+
+    def _read(self, raw: Raw) -> Update | None:
+        """Read an update; one that nobody can read is left out, or it would come again for ever."""
+        try:
+            return Update.model_validate(raw, context={"bot": self.bot})  # else the dispatcher reads it once more
+        except ValidationError as error:
+            _LOG.warning("unreadable update", update_id=raw.get("update_id"), errors=error.error_count())
+            return None
 
     async def _answer(self, update: Update, user: User) -> Calls:
         """Let a handler answer; the edge that must survive whatever happens in one."""
@@ -180,15 +190,6 @@ class TelegramBot:
                 _LOG.info("Telegram refuses", method=call.method, error=error.description)
         except Unavailable as error:
             _LOG.warning("an answer did not get through", method=call.method, error=str(error))
-
-
-def _read(raw: Raw) -> Update | None:
-    """Read an update; one that nobody can read is left out, or it would come again for ever."""
-    try:
-        return Update.model_validate(raw)
-    except ValidationError as error:
-        _LOG.warning("unreadable update", update_id=raw.get("update_id"), errors=error.error_count())
-        return None
 
 
 def _sender(update: Update) -> User | None:

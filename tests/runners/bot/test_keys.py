@@ -92,7 +92,7 @@ class TestKeys:
         subscription_id = await own(shop, owner)
 
         def work(uow: UnitOfWork) -> None:
-            uow.subscriptions.save(replace(uow.subscriptions.get(subscription_id), vip=True))
+            uow.subscriptions.save(replace(uow.subscriptions.lock(subscription_id), vip=True))
 
         await shop.out.storage.write(work)
         assert "Without an end" in await owner.say("/keys")

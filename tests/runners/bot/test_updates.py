@@ -222,7 +222,7 @@ class TestPolling:
     async def test_a_customer_who_comes_back_is_reachable_again(self, shop: Shop, ann: Customer) -> None:
         await ann.say("/start")
         user = await shop.app.users.arrive(ann.chat, "", None)
-        await shop.out.storage.write(lambda uow: uow.users.save(user.lost(shop.out.clock.now())))
+        await shop.out.storage.write(lambda uow: uow.users.save(uow.users.lock(user.id).lost(user.created_at)))
         customers = shop.telegram.sandbox.customers
         customers.block(ann.chat, blocked=True)
         customers.block(ann.chat, blocked=False)
