@@ -127,7 +127,7 @@ class TestAlerts:
     async def test_every_operator_is_told_and_one_who_left_is_passed_over(self, telegram: Telegram) -> None:
         notifier = make(telegram.base, admins=(404, 77))
         await notifier.alert("order.held", USER.id, "")
-        assert f"veilbot order show {USER.id}" in said(telegram)[0]
+        assert f"GET /api/v1/billing/orders/{USER.id}" in said(telegram)[0]
         await notifier.close()
 
     async def test_an_outage_is_told_so_that_all_are_told_again(self, telegram: Telegram) -> None:

@@ -261,7 +261,7 @@ error-unknown = The answer got lost on the way. Please try again: you never pay 
 
 alert-order-held = 🟠 <b>An order is held.</b> Money came in that does not match it.
     Order <code>{ $subject }</code>
-    Look: <code>veilbot order show { $subject }</code>. Then approve it (<code>veilbot order retry { $subject }</code>) or send the money back (<code>veilbot order refund { $subject }</code>).
+    Look: <code>GET /api/v1/billing/orders/{ $subject }</code>. Then approve it (<code>POST .../retry</code>) or send the money back (<code>POST .../refund</code>).
 alert-payment-held = 🟠 <b>A payment fits no order.</b> Nothing was granted for it.
     Payment <code>{ $subject }</code>
     Find it at the provider, then approve or refund its order, or refund it there.
@@ -270,17 +270,17 @@ alert-payment-disputed = 🔴 <b>A payment is disputed.</b> The subscription is 
     Answer the dispute at the provider before its deadline; the subscription goes on if it is won.
 alert-key-refused = 🟠 <b>A server refuses a key.</b> Trying again will not help.
     Key <code>{ $subject }</code>
-    Look: <code>veilbot key show { $subject }</code> says why. Mend the server, then <code>veilbot reconcile</code>.
+    Look: its note in <code>GET /api/v1/vpn/keys</code> says why. Mend the server, then <code>veilbot reconcile</code>.
 alert-server-down = 🔴 <b>A server does not answer.</b> It gets no new keys until it does; orders wait or go elsewhere.
     Server <code>{ $subject }</code>
-    Look: <code>veilbot server show { $subject }</code>. If it stays down, drain it.
+    Look: <code>GET /api/v1/vpn/servers/{ $subject }</code>. If it stays down, let it drain (<code>POST .../drain</code>).
 alert-server-up = 🟢 <b>A server answers again.</b> Waiting keys are being made; nothing is left to do.
     Server <code>{ $subject }</code>
 alert-order-waiting = 🟠 <b>A paid order waits for a free place.</b> The customer was told that the key is coming.
     <code>{ $subject }</code>
-    Add a server or raise a capacity (<code>veilbot server list</code>), or send the money back (<code>veilbot order refund { $subject }</code>).
+    Add a server or raise a capacity (<code>veilbot server list</code>), or send the money back (<code>POST /api/v1/billing/orders/{ $subject }/refund</code>).
 alert-job-dead = 🔴 <b>A job failed too often and stands still.</b>
     About <code>{ $subject }</code>
-    Look at the log for this id and at the dead jobs (<code>GET /api/v1/admin/dead-jobs</code>); mend the cause, then retry it.
+    Look at the log for this id and at the dead jobs (<code>GET /api/v1/admin/dead-jobs</code>); mend the cause, then <code>POST .../requeue</code>.
 alert-other = 🟠 <b>{ $code }</b> needs a person.
     <code>{ $subject }</code>

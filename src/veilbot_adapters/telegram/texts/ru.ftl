@@ -267,7 +267,7 @@ error-unknown = Ответ потерялся по дороге. Попробу�
 
 alert-order-held = 🟠 <b>Заказ задержан.</b> Пришли деньги, которые с ним не сходятся.
     Заказ <code>{ $subject }</code>
-    Посмотрите: <code>veilbot order show { $subject }</code>. Затем одобрите (<code>veilbot order retry { $subject }</code>) или верните деньги (<code>veilbot order refund { $subject }</code>).
+    Посмотрите: <code>GET /api/v1/billing/orders/{ $subject }</code>. Затем одобрите (<code>POST .../retry</code>) или верните деньги (<code>POST .../refund</code>).
 alert-payment-held = 🟠 <b>Платёж не подходит ни к одному заказу.</b> За него ничего не выдано.
     Платёж <code>{ $subject }</code>
     Найдите его у провайдера, затем одобрите заказ, верните деньги по нему или верните их там.
@@ -276,17 +276,17 @@ alert-payment-disputed = 🔴 <b>Платёж оспорен.</b> Подписк
     Ответьте на спор у провайдера до срока; если он выигран, подписка продолжится.
 alert-key-refused = 🟠 <b>Сервер отказывается принять ключ.</b> Повторы не помогут.
     Ключ <code>{ $subject }</code>
-    Посмотрите: <code>veilbot key show { $subject }</code> скажет почему. Почините сервер, затем <code>veilbot reconcile</code>.
+    Посмотрите: примечание в <code>GET /api/v1/vpn/keys</code> скажет почему. Почините сервер, затем <code>veilbot reconcile</code>.
 alert-server-down = 🔴 <b>Сервер не отвечает.</b> Новых ключей он пока не получает; заказы ждут или идут на другие.
     Сервер <code>{ $subject }</code>
-    Посмотрите: <code>veilbot server show { $subject }</code>. Если это надолго, выведите его из работы.
+    Посмотрите: <code>GET /api/v1/vpn/servers/{ $subject }</code>. Если это надолго, выведите его из работы (<code>POST .../drain</code>).
 alert-server-up = 🟢 <b>Сервер снова отвечает.</b> Ожидающие ключи создаются; делать ничего не нужно.
     Сервер <code>{ $subject }</code>
 alert-order-waiting = 🟠 <b>Оплаченный заказ ждёт свободного места.</b> Покупателю сказано, что ключ будет.
     <code>{ $subject }</code>
-    Добавьте сервер или места на нём (<code>veilbot server list</code>), или верните деньги (<code>veilbot order refund { $subject }</code>).
+    Добавьте сервер или места на нём (<code>veilbot server list</code>), или верните деньги (<code>POST /api/v1/billing/orders/{ $subject }/refund</code>).
 alert-job-dead = 🔴 <b>Задание слишком часто не удавалось и остановлено.</b>
     О чём: <code>{ $subject }</code>
-    Найдите этот номер в журнале и среди остановленных заданий (<code>GET /api/v1/admin/dead-jobs</code>); устраните причину и повторите.
+    Найдите этот номер в журнале и среди остановленных заданий (<code>GET /api/v1/admin/dead-jobs</code>); устраните причину, затем <code>POST .../requeue</code>.
 alert-other = 🟠 <b>{ $code }</b>: нужен человек.
     <code>{ $subject }</code>
