@@ -10,6 +10,7 @@ import pytest
 from tests.postgres import Server, any_server, apart
 
 from veilbot_adapters.database import migrate
+from veilbot_adapters.database.tables import metadata
 
 _numbers = itertools.count(1)
 
@@ -30,9 +31,24 @@ def _postgres_template(postgres: Server) -> Iterator[str]:
     postgres.drop(name)
 
 
+@pytest.fixture(scope="session")
+def _postgres_shared(postgres: Server, _postgres_template: str) -> Iterator[str]:
+    name = f"veilbot_shared_{os.getpid()}"
+    postgres.create(name, _postgres_template)
+    yield name
+    postgres.drop(name)
+
+
 @pytest.fixture
-def postgres_url(postgres: Server, _postgres_template: str) -> Iterator[str]:
-    """The address of a fresh, migrated Postgres database."""
+def postgres_url(postgres: Server, _postgres_shared: str) -> Iterator[str]:
+    """The address of a migrated Postgres database without rows; its schema is not for changing."""
+    yield postgres.url(_postgres_shared)
+    postgres.empty(_postgres_shared, (table.name for table in reversed(metadata.sorted_tables)))
+
+
+@pytest.fixture
+def own_postgres_url(postgres: Server, _postgres_template: str) -> Iterator[str]:
+    """The address of a migrated Postgres database whose schema a test may change."""
     name = f"veilbot_{os.getpid()}_{next(_numbers)}"
     postgres.create(name, _postgres_template)
     yield postgres.url(name)

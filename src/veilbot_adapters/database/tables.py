@@ -140,7 +140,7 @@ orders = Table(
     Index(None, "user_id", "id"),
     Index(None, "user_id", "status", "id"),
     Index(None, "status", "id"),
-    _some("ix_orders_stuck", "status = 'paid'", "paid_at", "id"),
+    _some("ix_orders_stuck", "status = 'paid'", "status", "paid_at", "id"),
 )
 
 payments = Table(

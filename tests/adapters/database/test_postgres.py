@@ -17,6 +17,15 @@ from veilbot_adapters.database.schema import transaction
 from veilbot_core.domain.errors import Conflict, Rejected, Unavailable, Unknown
 from veilbot_core.ports.storage import UnitOfWork
 
+_DIE = """
+CREATE FUNCTION die() RETURNS trigger LANGUAGE plpgsql
+AS $$ BEGIN PERFORM pg_terminate_backend(pg_backend_pid()); RETURN NULL; END $$
+"""
+_DIE_AT_COMMIT = """
+CREATE CONSTRAINT TRIGGER die AFTER INSERT ON users DEFERRABLE INITIALLY DEFERRED
+FOR EACH ROW EXECUTE FUNCTION die()
+"""
+
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[PrivateServer]:
@@ -88,27 +97,26 @@ async def test_a_connection_that_breaks_in_the_middle_is_made_again(database: Da
     assert len(await database.read(lambda uow: uow.users.page(limit=9))) == 1
 
 
-async def test_a_connection_that_breaks_in_the_commit_leaves_it_unknown(database: Database, postgres_url: str) -> None:
-    async with transaction(parse(postgres_url)) as connection:
-        for statement in (
-            "CREATE FUNCTION die() RETURNS trigger LANGUAGE plpgsql AS "
-            "$$ BEGIN PERFORM pg_terminate_backend(pg_backend_pid()); RETURN NULL; END $$",
-            "CREATE CONSTRAINT TRIGGER die AFTER INSERT ON users DEFERRABLE INITIALLY DEFERRED "
-            "FOR EACH ROW EXECUTE FUNCTION die()",
-        ):
+async def test_a_connection_that_breaks_in_the_commit_leaves_it_unknown(own_postgres_url: str) -> None:
+    database = connect(own_postgres_url, Bell(), WallClock())
+    async with transaction(parse(own_postgres_url)) as connection:
+        for statement in (_DIE, _DIE_AT_COMMIT):
             await connection.execute(text(statement))
     with pytest.raises(Unknown):
         await database.write(lambda uow: uow.users.add(a_user()))
     assert list(await database.read(lambda uow: uow.users.page(limit=9))) == []
+    await database.close()
 
 
-async def test_a_schema_that_changes_under_a_running_process(database: Database, postgres_url: str) -> None:
+async def test_a_schema_that_changes_under_a_running_process(own_postgres_url: str) -> None:
+    database = connect(own_postgres_url, Bell(), WallClock())
     user = a_user()
     await database.write(lambda uow: uow.users.add(user))
     await database.read(lambda uow: uow.users.get(user.id))
-    async with transaction(parse(postgres_url)) as connection:
+    async with transaction(parse(own_postgres_url)) as connection:
         await connection.execute(text("ALTER TABLE users ALTER COLUMN language TYPE varchar(40)"))
     assert await database.read(lambda uow: uow.users.get(user.id)) == user
+    await database.close()
 
 
 async def test_more_callers_than_connections_take_turns(database: Database) -> None:

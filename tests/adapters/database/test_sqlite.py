@@ -1,6 +1,7 @@
 """What only SQLite promises: groups, threads, files."""
 
 import asyncio
+import os
 import sqlite3
 import threading
 import time
@@ -149,16 +150,18 @@ async def test_it_outlives_the_loop_that_used_it(sqlite_url: str) -> None:
     await database.close()
 
 
-async def test_a_file_that_is_missing_or_no_database_is_told_apart(tmp_path: Path) -> None:
+async def test_a_file_that_is_missing_is_not_made(tmp_path: Path) -> None:
     missing = connect(f"sqlite:///{tmp_path}/missing.db", Bell(), WallClock())
     with pytest.raises(Rejected, match="migrate"):
         await missing.check()
     with pytest.raises(Unavailable):
         await missing.write(lambda uow: uow.users.add(a_user()))
     await missing.close()
-    assert list(tmp_path.iterdir()) == []
+    assert await asyncio.to_thread(os.listdir, tmp_path) == []
 
-    (tmp_path / "text.db").write_text("this is no database " * 100)
+
+async def test_a_file_that_is_no_database_is_rejected(tmp_path: Path) -> None:
+    await asyncio.to_thread((tmp_path / "text.db").write_text, "this is no database " * 100)
     wrong = connect(f"sqlite:///{tmp_path}/text.db", Bell(), WallClock())
     with pytest.raises(Rejected):
         await wrong.check()

@@ -101,6 +101,12 @@ class TestKeys:
 
 
 class TestFindingKeys:
+    async def test_those_of_some_ids_that_exist_ascending_by_key(self, storage: Storage) -> None:
+        keys = await stored(storage, 4)
+        wanted = [keys[2].id, KeyId(new_id()), keys[0].id, keys[1].id]
+        assert list(await storage.write(lambda uow: uow.keys.lock_all(iter(wanted)))) == keys[:3]
+        assert list(await storage.write(lambda uow: uow.keys.lock_all([]))) == []
+
     async def test_those_of_some_subscriptions_oldest_first(self, storage: Storage) -> None:
         mine, other, third = [await open_shop(storage) for _ in range(3)]
         first, second = mine.key(created_at=NOW), other.key(created_at=NOW + HOUR)

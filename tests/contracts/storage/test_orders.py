@@ -31,6 +31,7 @@ class TestOrders:
         await storage.write(lambda uow: uow.orders.add(order))
         assert await storage.read(lambda uow: uow.orders.get(order.id)) == order
         assert await storage.write(lambda uow: uow.orders.lock(order.id)) == order
+        assert await storage.write(lambda uow: uow.orders.find(order.id)) == order
 
     async def test_saved_changes_come_back(self, storage: Storage) -> None:
         order = (await open_shop(storage)).order()
@@ -44,6 +45,7 @@ class TestOrders:
             await storage.read(lambda uow: uow.orders.get(OrderId(new_id())))
         with pytest.raises(NotFound):
             await storage.write(lambda uow: uow.orders.lock(OrderId(new_id())))
+        assert await storage.write(lambda uow: uow.orders.find(OrderId(new_id()))) is None
         with pytest.raises(NotFound):
             await storage.write(lambda uow: uow.orders.save(an_order(a_user(), a_tariff())))
 

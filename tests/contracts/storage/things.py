@@ -1,7 +1,5 @@
 """Rows for the storage contract, each with sensible values that a test may change."""
 
-
-
 import itertools
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta

@@ -133,7 +133,7 @@ def _orders() -> None:
         ),
     )
     op.create_index("ix_orders_status_id", "orders", ["status", "id"])
-    _partial("ix_orders_stuck", "orders", ["paid_at", "id"], "status = 'paid'")
+    _partial("ix_orders_stuck", "orders", ["status", "paid_at", "id"], "status = 'paid'")
     op.create_index("ix_orders_user_id_id", "orders", ["user_id", "id"])
     op.create_index("ix_orders_user_id_status_id", "orders", ["user_id", "status", "id"])
 
