@@ -81,7 +81,7 @@ WAYS: dict[str, Way] = {
     "grant saved": lambda uow: uow.subscriptions.save_grant(GRANT),
     "key": lambda uow: uow.keys.get(ID),
     "key locked": lambda uow: uow.keys.find(ID),
-    "keys locked": lambda uow: uow.keys.lock_all([ID, new_id()]),
+    "keys locked": lambda uow: uow.keys.lock_all([ID, ID]),
     "key saved": lambda uow: uow.keys.save(KEY),
     "usage saved": lambda uow: uow.keys.save_usage([KEY]),
     "keys of subscription": lambda uow: uow.keys.of_subscriptions([ID]),

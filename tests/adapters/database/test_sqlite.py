@@ -99,7 +99,7 @@ async def test_a_slow_unit_of_work_does_not_hold_up_the_loop(database: Database)
 
 async def test_readers_do_not_wait_for_the_writer(database: Database) -> None:
     async with asyncio.TaskGroup() as group:
-        slow = group.create_task(database.write(lambda uow: (uow.users.add(a_user()), time.sleep(0.3))))
+        slow = group.create_task(database.write(lambda uow: [uow.users.add(a_user()), threading.Event().wait(0.3)]))
         await asyncio.sleep(0.05)
         assert list(await database.read(lambda uow: uow.users.page(limit=1))) == []
         assert not slow.done()

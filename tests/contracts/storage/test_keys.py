@@ -1,6 +1,7 @@
 """Credentials on servers."""
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from tests.contracts.storage.things import (
@@ -140,7 +141,7 @@ class TestUnsettledKeys:
     async def test_those_whose_server_has_not_what_we_want_oldest_first(self, storage: Storage) -> None:
         shop = await open_shop(storage)
         there, url = KeyState(present=True), Sealed(b"ss://")
-        kinds = {
+        kinds: dict[str, dict[str, Any]] = {
             "settled": {"observed": there, "access_url": url},
             "gone": {"desired": ABSENT},
             "wanted": {"changed_at": NOW - HOUR},

@@ -44,12 +44,18 @@ def new_id() -> UUID:
 
 
 def a_user(**changes: Any) -> User:
-    values = {"id": UserId(new_id()), "telegram_id": None, "name": "Ann", "language": Language.EN, "created_at": NOW}
+    values: dict[str, Any] = {
+        "id": UserId(new_id()),
+        "telegram_id": None,
+        "name": "Ann",
+        "language": Language.EN,
+        "created_at": NOW,
+    }
     return User(**values | changes)
 
 
 def a_tariff(**changes: Any) -> Tariff:
-    values = {
+    values: dict[str, Any] = {
         "id": TariffId(new_id()),
         "terms": Terms(name="Month", days=30),
         "prices": {"USD": 499},
@@ -60,7 +66,7 @@ def a_tariff(**changes: Any) -> Tariff:
 
 def a_server(**changes: Any) -> Server:
     server_id = ServerId(new_id())
-    values = {
+    values: dict[str, Any] = {
         "id": server_id,
         "name": f"server {server_id.int & 0xFFFFFF}",
         "protocol": Protocol.OUTLINE,
@@ -73,7 +79,7 @@ def a_server(**changes: Any) -> Server:
 
 
 def an_order(user: User, tariff: Tariff, **changes: Any) -> Order:
-    values = {
+    values: dict[str, Any] = {
         "id": OrderId(new_id()),
         "user_id": user.id,
         "tariff_id": tariff.id,
@@ -88,7 +94,7 @@ def an_order(user: User, tariff: Tariff, **changes: Any) -> Order:
 
 def a_payment(order: Order | None = None, **changes: Any) -> Payment:
     payment_id = PaymentId(new_id())
-    values = {
+    values: dict[str, Any] = {
         "id": payment_id,
         "provider": Provider.STRIPE,
         "kind": PaymentKind.CHARGE,
@@ -104,7 +110,7 @@ def a_payment(order: Order | None = None, **changes: Any) -> Payment:
 
 def a_subscription(user: User, tariff: Tariff, **changes: Any) -> Subscription:
     subscription_id = SubscriptionId(new_id())
-    values = {
+    values: dict[str, Any] = {
         "id": subscription_id,
         "user_id": user.id,
         "tariff_id": tariff.id,
@@ -121,7 +127,7 @@ def a_subscription(user: User, tariff: Tariff, **changes: Any) -> Subscription:
 
 def a_grant(subscription: Subscription, **changes: Any) -> Grant:
     grant_id = GrantId(new_id())
-    values = {
+    values: dict[str, Any] = {
         "id": grant_id,
         "subscription_id": subscription.id,
         "source": GrantSource.ORDER,
@@ -133,7 +139,7 @@ def a_grant(subscription: Subscription, **changes: Any) -> Grant:
 
 
 def a_key(subscription: Subscription, server: Server, **changes: Any) -> Key:
-    values = {
+    values: dict[str, Any] = {
         "id": Key.identify(subscription.id, server.id),
         "subscription_id": subscription.id,
         "user_id": subscription.user_id,
@@ -148,17 +154,24 @@ def a_key(subscription: Subscription, server: Server, **changes: Any) -> Key:
 
 
 def an_event(**changes: Any) -> Event:
-    values = {"id": EventId(new_id()), "type": EventType.ORDER_CREATED, "subject": new_id(), "at": NOW, "data": {}}
+    values: dict[str, Any] = {
+        "id": EventId(new_id()),
+        "type": EventType.ORDER_CREATED,
+        "subject": new_id(),
+        "at": NOW,
+        "data": {},
+    }
     return Event(**values | changes)
 
 
 def a_job(kind: JobKind = JobKind.FULFIL_ORDER, **changes: Any) -> Job:
-    return Job.ask(kind, **{"subject": new_id(), "now": NOW} | changes)
+    values: dict[str, Any] = {"subject": new_id(), "now": NOW}
+    return Job.ask(kind, **values | changes)
 
 
 def an_api_key(**changes: Any) -> ApiKey:
     key_id = ApiKeyId(new_id())
-    values = {
+    values: dict[str, Any] = {
         "id": key_id,
         "name": "billing tool",
         "digest": digest(key_id.hex),
