@@ -10,6 +10,7 @@ import sys
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from itertools import chain
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -134,10 +135,9 @@ class Customer:
     async def button(self, key: str, pattern: str) -> dict[str, Any] | None:
         """Return the newest button whose ``key`` matches."""
         for message in reversed(await self.messages()):
-            for row in message.get("buttons") or []:
-                for button in row:
-                    if re.search(pattern, str(button.get(key) or "")):
-                        return {"message_id": message["message_id"], **button}
+            for button in chain.from_iterable(message.get("buttons") or []):
+                if re.search(pattern, str(button.get(key) or "")):
+                    return {"message_id": message["message_id"], **button}
         return None
 
     async def tap(self, pattern: str) -> Any:
@@ -207,10 +207,9 @@ async def open_world(folder: Path, database_url: str) -> AsyncIterator[World]:
         try:
             yield world
         finally:
-            for process in world.processes:
-                if process.poll() is None:
-                    process.kill()
-                    process.wait()
+            for process in [one for one in world.processes if one.poll() is None]:
+                process.kill()
+                process.wait()
             sandbox.telegram.stop()
             stop.set()
 

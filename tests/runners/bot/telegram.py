@@ -5,6 +5,7 @@ import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
+from itertools import chain
 from typing import Any, cast
 
 from litestar import Litestar
@@ -155,10 +156,9 @@ class Customer:
     def button(self, label: str, message: dict[str, Any] | None = None) -> tuple[dict[str, Any], dict[str, Any]]:
         """Return the newest button with these words, and its message."""
         for candidate in [message] if message is not None else reversed(self.heard):
-            for row in candidate.get("reply_markup", {}).get("inline_keyboard", ()):
-                for button in row:
-                    if label in button["text"]:
-                        return candidate, button
+            for button in chain.from_iterable(candidate.get("reply_markup", {}).get("inline_keyboard", ())):
+                if label in button["text"]:
+                    return candidate, button
         raise AssertionError(f"no button {label!r} in {self.buttons}")
 
     @property
@@ -177,10 +177,10 @@ class Customer:
         """Wait until the bot has written something like this."""
         async with asyncio.timeout(5):
             while True:
-                for message in reversed(self.heard):
-                    text = str(message.get("text") or message.get("caption") or "")
-                    if re.search(pattern, text):
-                        return text
+                texts = (str(heard.get("text") or heard.get("caption") or "") for heard in reversed(self.heard))
+                found = next((text for text in texts if re.search(pattern, text)), None)
+                if found is not None:
+                    return found
                 await self.shop.telegram.sandbox.chats.changed.wait(1)
 
     async def pay(self) -> None:
