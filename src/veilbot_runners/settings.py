@@ -68,7 +68,7 @@ class Stripe(_Part):
 class Worker(_Part):
     """How jobs are run."""
 
-    lease_seconds: Annotated[float, Field(ge=5, le=3600)] = 30.0
+    lease_seconds: Annotated[float, Field(ge=1, le=3600)] = 30.0
     poll_seconds: Seconds = 1.0
     sweep_seconds: Seconds = 30.0
     max_attempts: Annotated[int, Field(ge=1, le=100)] = 8

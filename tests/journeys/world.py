@@ -233,6 +233,7 @@ def _environment(base: str, shop_port: int, database_url: str, made: Credentials
         "VEILBOT_STRIPE__SECRET_KEY": made.stripe_key,
         "VEILBOT_STRIPE__WEBHOOK_SECRET": made.webhook_secret,
         "VEILBOT_STRIPE__API_BASE": f"{base}/sandbox/stripe",
-        "VEILBOT_WORKER__LEASE_SECONDS": "5",
-        "VEILBOT_WORKER__SWEEP_SECONDS": "2",
+        "VEILBOT_WORKER__LEASE_SECONDS": "2",
+        "VEILBOT_WORKER__SWEEP_SECONDS": "1",
+        "VEILBOT_WORKER__POLL_SECONDS": "0.2",
     }

@@ -37,7 +37,8 @@ def written() -> Iterator[io.StringIO]:
 @pytest.mark.parametrize("secret", SECRETS.values(), ids=SECRETS.keys())
 def test_a_secret_is_masked_wherever_it_stands(written: io.StringIO, secret: str) -> None:
     log = structlog.get_logger("shop")
-    log.info("in the event " + secret, value=secret, deep={"list": [secret]}, error=ValueError(secret))
+    event = f"in the event {secret}"
+    log.info(event, value=secret, deep={"list": [secret]}, error=ValueError(secret))
     logging.getLogger("library").warning("from a library: %s", secret)
     try:
         int(secret)
