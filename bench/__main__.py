@@ -9,7 +9,7 @@ from typing import Any
 
 import uvloop
 
-from bench import b6, machine
+from bench import b6, costs, machine
 from bench.world import open_world
 from veilbot_runners import logs
 
@@ -17,7 +17,7 @@ from veilbot_runners import logs
 def main() -> None:
     """Run what was asked for."""
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
-    parser.add_argument("what", nargs="?", default="all", choices=["b3", "b6", "b16", "b17", "all"])
+    parser.add_argument("what", nargs="?", default="all", choices=["b3", "b6", "b16", "b17", "all", "counts", "profile"])
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--size", type=int, default=1500, help="purchases in a block of B6")
     parser.add_argument("--quick", action="store_true", help="a smoke run: one small round, no figures to quote")
@@ -39,6 +39,19 @@ async def _go(given: argparse.Namespace) -> dict[str, Any]:
                 scenario = await b6.run(world, rounds=rounds, size=size, quick=given.quick)
         b6.report(scenario)
         found["b6"] = scenario.plain()
+    if given.what == "counts":
+        with tempfile.TemporaryDirectory(prefix="veilbot-bench-") as folder:
+            async with open_world(Path(folder)) as world:
+                found["counts"] = await b6.count_work(world, size=size)
+        for name, times in found["counts"].items():
+            print(f"  {times:6.2f}  {name}")
+    if given.what == "profile":
+        stacks = Path("profile.raw")
+        with tempfile.TemporaryDirectory(prefix="veilbot-bench-") as folder:
+            async with open_world(Path(folder)) as world:
+                block = await b6.profile(world, size=given.size, stacks=stacks)
+        print(block.line())
+        costs.report(stacks, block.cpu_us)
     return found
 
 

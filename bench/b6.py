@@ -8,8 +8,9 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import count
+from pathlib import Path
 
-from bench import client, machine, stock
+from bench import client, costs, machine, stock
 from bench.figures import Block, Scenario, percentile, spread
 from bench.world import VEILBOT, World, quiet
 
@@ -111,7 +112,10 @@ async def _block(world: World, subject: Subject, name: str, purchases: Sequence[
             for status, body in await asyncio.gather(*(line.send(request) for line in mine)):
                 if status != 200:
                     raise Void(f"a webhook was answered {status} {body[:200]!r}")
-            latencies.append(await asyncio.wait_for(told, _PATIENCE) - began)
+            try:
+                latencies.append(await asyncio.wait_for(told, _PATIENCE) - began)
+            except TimeoutError:
+                raise Void(f"{name}: an order got no key in {_PATIENCE:.0f} s; {world.log_tail()}") from None
 
     known = len(world.keys())
     messages = world.ear.messages
@@ -169,3 +173,35 @@ def report(scenario: Scenario) -> None:
     print(f"B6 rates beside it   same work: {spread(scenario.ratios('product', 'photo', 'rate'))}")
     x3 = scenario.median("product x3", "rate")
     print(f"B6 each event 3x     {x3:.0f} keys/s, one key each; nothing lost or doubled in any round")
+
+
+async def profile(world: World, *, size: int, stacks: Path) -> Block:
+    """Sample the product during one long block."""
+    async with stock.stocked(world) as shop:
+        product = await start_product(world)
+        await _block(world, product, "product", await _stock(world, shop, "product", 200))
+        purchases = await _stock(world, shop, "product", size)
+        before = machine.cpu_by_thread(product.process.pid)
+        block = await _block(world, product, "product", purchases)
+        for name, (user, system) in machine.cpu_by_thread(product.process.pid).items():
+            known = before.get(name, (0.0, 0.0))
+            each = (user - known[0]) / size * 1e6, (system - known[1]) / size * 1e6
+            print(f"  thread {name:<20} user {each[0]:6.0f} us  system {each[1]:6.0f} us")
+        with costs.sampled(product.process.pid, stacks):
+            await _block(world, product, "product", await _stock(world, shop, "product", size))
+        return block
+
+
+async def count_work(world: World, *, size: int) -> dict[str, float]:
+    """Return what one key costs in statements, transactions and commits: exact, on any machine."""
+    counts = world.folder / "counts.json"
+    async with stock.stocked(world) as shop:
+        port = free_port()
+        settings = world.settings(port) | {"BENCH_COUNTS": str(counts)}
+        process = world.start("-m", "bench.counted", "run", env=settings)
+        await world.answering(process, port)
+        subject = Subject(process=process, port=port)
+        await _block(world, subject, "product", await _stock(world, shop, "product", size))
+        world.end(process)
+    found: dict[str, int] = json.loads(counts.read_text())
+    return {name: times / size for name, times in sorted(found.items(), key=lambda one: -one[1])}
