@@ -75,7 +75,7 @@ async def _block(world: World, subject: b6.Subject, name: str, size: int, people
             began = time.perf_counter()
             status, body = await line.send(request)
             latencies.append(time.perf_counter() - began)
-            _check(name, chat, status, body)
+            _check(world, name, chat, status, body)
 
     await quiet(subject.process.pid)
     cpu, mine, began = machine.cpu(subject.process.pid), time.process_time(), time.perf_counter()
@@ -98,11 +98,11 @@ async def _block(world: World, subject: b6.Subject, name: str, size: int, people
     )
 
 
-def _check(name: str, chat: int, status: int, body: bytes) -> None:
+def _check(world: World, name: str, chat: int, status: int, body: bytes) -> None:
     reply = json.loads(body) if status == 200 else {}
     method = "editMessageText" if name.endswith("tap") else "sendMessage"
     if reply.get("method") != method or int(reply["chat_id"]) != chat or not reply.get("text"):
-        raise b6.Void(f"{name}: not the reply: {status} {body[:300]!r}")
+        raise b6.Void(f"{name}: not the reply: {status} {body[:300]!r} {world.log_tail()}")
 
 
 def _person(chat: int) -> dict[str, Any]:
