@@ -221,6 +221,8 @@ class Container(containers.DeclarativeContainer):
         requests=requests,
         work=work,
         storage=storage,
+        clock=clock,
+        ids=ids,
         limiter=limiter,
         doorbell=doorbell,
         policy=policy,

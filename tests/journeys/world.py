@@ -167,7 +167,8 @@ class Customer:
             found = (re.search(pattern, text) for text in await self.texts())
             return next((match[0] for match in found if match), None)
 
-        return await eventually(f"the bot to say {pattern!r}", look)
+        heard: str = await eventually(f"the bot to say {pattern!r}", look)
+        return heard
 
 
 async def eventually(what: str, look: Callable[[], Any], seconds: float = PATIENCE) -> Any:

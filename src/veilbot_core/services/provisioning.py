@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from veilbot_core.domain.errors import ProtocolOff, Rejected, Unavailable
+from veilbot_core.domain.errors import Conflict, ProtocolOff, Rejected, Unavailable
 from veilbot_core.domain.events import EventType
 from veilbot_core.domain.ids import KeyId, ServerId
 from veilbot_core.domain.jobs import Job, JobKind
@@ -69,6 +69,8 @@ class Provisioning:
         Keys that are not ours are reported and left alone; at most ``policy.removals`` are removed in a pass.
         """
         server = await self.storage.read(lambda uow: uow.servers.get(server_id))
+        if server.status is ServerStatus.DISABLED:
+            raise Conflict(f"server {server.name} is disabled: it is not called at all")
         vpn, endpoint = self._reach(server)
         began = self.clock.now()
         remote = await vpn.list(endpoint)

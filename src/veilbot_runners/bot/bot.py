@@ -55,7 +55,7 @@ class TelegramBot:
         self._application = application
         self._texts = texts
         self._webhook = webhook
-        self._clock = application.users.clock
+        self._clock = application.clock
         self._wire = Wire(token, self._clock, api_base=api_base)
         self._desk = Desk(application, texts, draw=draw, provider=provider, support=support)
         self._lanes = Lanes()
@@ -136,7 +136,7 @@ class TelegramBot:
             async with asyncio.timeout(_LONGEST):
                 calls = await self.dispatcher.feed_update(self.bot, update)
         except Exception as error:  # noqa: BLE001 - one customer's trouble is nobody else's
-            reference = self._application.users.ids.new().hex[-12:]
+            reference = self._application.ids.new().hex[-12:]
             _LOG.error("update failed", update_id=update.update_id, reference=reference, exc_info=error)
             sorry = screens.send(user.id, self._desk.sorry(_person(user), reference))
             query = update.callback_query

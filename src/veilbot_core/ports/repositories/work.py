@@ -53,11 +53,14 @@ class Jobs(Protocol):
 
     @abstractmethod
     def postpone(self, job: Job, due: datetime, error: str, *, keep_attempts: bool = True) -> None:
-        """Give a claimed job back for later; ``keep_attempts=False`` starts counting anew. Raises LeaseLost."""
+        """Give a claimed job back for later; ``keep_attempts=False`` starts counting anew. Raises LeaseLost.
+
+        One that was asked for again meanwhile keeps the earlier time.
+        """
 
     @abstractmethod
     def bury(self, job: Job, error: str) -> None:
-        """Mark a claimed job dead. Raises LeaseLost."""
+        """Mark a claimed job dead, or free it when it was asked for again. Raises LeaseLost."""
 
     @abstractmethod
     def dead(self, *, limit: int, after: JobId | None = None) -> Sequence[Job]:
