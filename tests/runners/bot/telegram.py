@@ -14,7 +14,7 @@ from tests.services.world import World
 
 from veilbot_adapters import memory, qr
 from veilbot_adapters.resilience import Guard, Limits
-from veilbot_adapters.telegram import TelegramNotifier, Texts
+from veilbot_adapters.telegram import BotApi, Pace, TelegramNotifier, Texts
 from veilbot_core.domain.order import Order
 from veilbot_core.domain.policy import Policy
 from veilbot_core.ports.payments import OpenCheckout
@@ -71,24 +71,32 @@ class Shop(World):
         super().__init__(Policy(public_url="https://veil.example"))
         out = self.out
         self.gateway = self.pages = PageGateway(out.clock)
-        guard = Guard("telegram", out.clock, out.ids, Limits(in_flight=32, waiting=256))
-        self.sender = TelegramNotifier(
-            TOKEN, guard, TEXTS, clock=out.clock, api_base=telegram.base, admin_ids=(1,), per_second=0
-        )
-        changes: dict[str, Any] = {"gateway": self.gateway, "notifier": self.sender}
+        self.api = make_api(self.out, telegram)
+        changes: dict[str, Any] = {
+            "gateway": self.gateway,
+            "notifier": TelegramNotifier(self.api, TEXTS, admin_ids=(1,)),
+        }
         self.out = replace(out, **changes)
         self.app = build(self.out)
         self.telegram = telegram
-        self.bot = make_bot(self.app, telegram)
+        self.bot = make_bot(self.app, telegram, self.api)
 
     async def close(self) -> None:
         await self.bot.close()
-        await self.sender.close()
+        await self.api.close()
 
 
-def make_bot(app: Any, telegram: Telegram, *, webhook: bool = False) -> TelegramBot:
+def make_api(out: Any, telegram: Telegram, token: str = TOKEN) -> BotApi:
+    """Return the one client of bot and notifier."""
+    guard = Guard("telegram", out.clock, out.ids, Limits(in_flight=32, waiting=256))
+    return BotApi(token, guard, Pace(out.clock, 0), api_base=telegram.base)
+
+
+def make_bot(app: Any, telegram: Telegram, wire: BotApi, *, webhook: bool = False) -> TelegramBot:
     hook = Webhook(url="https://veil.example/webhooks/telegram", secret=SECRET) if webhook else None
-    return TelegramBot(app, TOKEN, texts=TEXTS, draw=qr.png, api_base=telegram.base, webhook=hook, support=SUPPORT)
+    return TelegramBot(
+        app, TOKEN, wire=wire, texts=TEXTS, draw=qr.png, api_base=telegram.base, webhook=hook, support=SUPPORT
+    )
 
 
 @asynccontextmanager
