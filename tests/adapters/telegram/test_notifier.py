@@ -12,7 +12,6 @@ from tests.runners.bot.telegram import TEXTS, TOKEN, Telegram, open_telegram
 from veilbot_adapters.memory import MemoryClock, MemoryIds
 from veilbot_adapters.resilience import Guard, Limits
 from veilbot_adapters.telegram import BotApi, Pace, TelegramNotifier
-from veilbot_adapters.telegram.pace import Pace
 from veilbot_core.domain.errors import Rejected, Unavailable
 from veilbot_core.domain.ids import UserId
 from veilbot_core.domain.user import Language, User
