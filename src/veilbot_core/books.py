@@ -62,9 +62,13 @@ class Books:
         return Receipt.ACCEPTED
 
     def _settle(self, uow: UnitOfWork, order: Order, now: datetime) -> None:
-        """Save a paid order, unless its refund was heard of before its charge."""
-        back, paid = given_back(uow.payments.of_order(order.id))
+        """Save a paid order, unless its refund or a dispute was heard of before its charge."""
+        movements = uow.payments.of_order(order.id)
+        back, paid = given_back(movements)
         gone = back >= paid
+        if under_dispute(movements) and not gone:
+            hold(uow, self.ids, order, "its payment is disputed", now)
+            return
         uow.orders.save(order.refund(now) if gone else order)
         uow.publish(about(self.ids, EventType.ORDER_REFUNDED if gone else EventType.ORDER_PAID, order, now))
 

@@ -161,3 +161,17 @@ class TestMoneyAndDisputes:
         assert not world.remote(server)
         await world.advance(HOUR)
         assert not world.remote(server)
+
+    async def test_a_dispute_heard_before_its_charge_holds_the_order(
+        self, world: World, tariff: Tariff, bob: User, order: Order
+    ) -> None:
+        """Found by the simulator: the charge's webhook came an hour late, and bought what the bank claimed back."""
+        other = await world.order(bob, tariff)
+        late = world.gateway.pay(other.id)
+        await dispute(world, other)
+        await world.receive(late)
+        await world.settle()
+        assert await world.status(other) is OrderStatus.HELD
+        assert not await world.keys(bob)
+        assert "order.held" in world.alerts()
+        assert await world.status(order) is OrderStatus.FULFILLED
