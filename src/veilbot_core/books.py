@@ -2,9 +2,10 @@
 
 from dataclasses import dataclass
 from datetime import datetime
+from uuid import UUID
 
 from veilbot_core.domain.events import Event, EventType
-from veilbot_core.domain.ids import EventId, PaymentId, SubscriptionId
+from veilbot_core.domain.ids import EventId, OrderId, PaymentId, SubscriptionId
 from veilbot_core.domain.jobs import Job, JobKind
 from veilbot_core.domain.key import ABSENT
 from veilbot_core.domain.money import Money
@@ -117,12 +118,16 @@ class Books:
         disputed = under_dispute(uow.payments.of_order(order.id))
         if order.status is OrderStatus.PAID and disputed:
             hold(uow, self.ids, order, "its payment is disputed", now)
-        if order.subscription_id is not None:
-            self._freeze(uow, order.subscription_id, now, frozen=disputed)
+        grant = uow.subscriptions.grant_for(GrantSource.ORDER, str(order.id))
+        if grant is not None:
+            self._freeze(uow, grant.subscription_id, now)
         return Receipt.ACCEPTED
 
-    def _freeze(self, uow: UnitOfWork, subscription_id: SubscriptionId, now: datetime, *, frozen: bool) -> None:
+    def _freeze(self, uow: UnitOfWork, subscription_id: SubscriptionId, now: datetime) -> None:
+        """Freeze or thaw a subscription, as the disputes about all that was paid for it ask for."""
         subscription = uow.subscriptions.lock(subscription_id)
+        paid = [g.source_id for g in uow.subscriptions.grants(subscription_id) if g.source is GrantSource.ORDER]
+        frozen = any(under_dispute(uow.payments.of_order(OrderId(UUID(order_id)))) for order_id in paid)
         if frozen == (subscription.frozen_at is not None):
             return
         if frozen:
