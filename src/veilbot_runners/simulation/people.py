@@ -127,10 +127,11 @@ class Customer:
             await asyncio.sleep(20)
         amounts = {"less": price.amount - 1, "more": price.amount + 1}
         currency = "EUR" if how == "currency" else price.currency
-        cashier.charge(order, Money(amount=amounts.get(how, price.amount), currency=currency))
+        money = Money(amount=amounts.get(how, price.amount), currency=currency)
+        cashier.charge(order, money, alone=how != "twice")
         if how == "twice":
             await asyncio.sleep(world.random.random() * 100)
-            cashier.charge(order, again=True)
+            cashier.charge(order, again=True, alone=False)
 
     async def _regret(self, story: Story, order: Order, user: User) -> None:
         world, cashier = self._world, self._cashier

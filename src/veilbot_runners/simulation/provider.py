@@ -22,13 +22,15 @@ class Cashier:
         self._world = world
         self._group = group
 
-    def charge(self, order: Order, money: Money | None = None, *, again: bool = False) -> None:
-        """Take a customer's money; the webhook may be lost only where the shop still asks by itself."""
+    def charge(self, order: Order, money: Money | None = None, *, again: bool = False, alone: bool = True) -> None:
+        """Take a customer's money; the webhook may be lost only where the shop still asks by itself.
+
+        It asks once, when the time of an unpaid order is over: only of money that came in time and ``alone``.
+        """
         world = self._world
-        first = not any(charge.order_id == order.id for charge in world.gateway.charges.values())
         body, _ = world.gateway.pay(order.id, money, again=again)
         world.history.note("customer pays", order.id, money or order.price)
-        asked = first and world.clock.now() < order.expires_at - timedelta(minutes=2)
+        asked = alone and world.clock.now() < order.expires_at - timedelta(minutes=2)
         self.post(body, droppable=asked)
 
     def fail(self, order: Order) -> None:
