@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Iterator
 from datetime import timedelta
 
-from veilbot_core.domain.jobs import JobState
+from veilbot_core.domain.jobs import Job, JobKind, JobState
 from veilbot_core.domain.key import Key
 from veilbot_core.domain.order import OrderStatus
 from veilbot_core.domain.subscription import Subscription
@@ -73,7 +73,7 @@ def everything_settles(evidence: Evidence) -> Iterator[str]:
     for job in evidence.jobs:
         if job.state is JobState.DEAD:
             yield f"{job.kind} {job.subject} is dead: {job.error}"
-        elif not job.error.startswith("no_capacity"):
+        elif not job.error.startswith("no_capacity") and not _passes_over(job):
             yield f"{job.kind} {job.subject} is not done, due {job.due:%d %H:%M}: {job.error}"
     if evidence.waiting or evidence.world.underway:
         yield f"{evidence.waiting} facts and {evidence.world.underway} webhooks are still on their way"
@@ -134,6 +134,11 @@ def judge(evidence: Evidence) -> list[Breach]:
     """Return what does not hold, with what was seen while it ran."""
     found = [Breach(rule.__name__, detail) for rule in INVARIANTS for detail in rule(evidence)]
     return [*evidence.world.history.breaches, *found]
+
+
+def _passes_over(job: Job) -> bool:
+    """Say whether it is the regular look at a server, which may just have been asked for."""
+    return job.kind is JobKind.RECONCILE_SERVER and not job.error
 
 
 def _keys(evidence: Evidence, subscription: Subscription) -> list[Key]:

@@ -55,7 +55,7 @@ class Process(Owner):
         chance = faults.random.random()
         await asyncio.sleep(wait + (chance * 0.05 if chance > 0.5 else 0.0))
         if faults.strikes(Fault.CRASH, weight * 0.1):
-            around.history.faults["crash"] += 1
+            around.history.faults[f"died at {what}"] += 1
             around.history.note(self.name, "dies at", what)
             self.kill()
         elif faults.strikes(Fault.PAUSES, weight * 0.04):

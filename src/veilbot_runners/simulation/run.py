@@ -88,7 +88,7 @@ class _Play:
         """Open, trade under faults, settle, judge; now and then wait until everything has expired, too."""
         world, random = self._world, self._world.random
         await _open(world, self._scenario.orders)
-        span = random.choice((10 * _MINUTE, _HOUR, 3 * _HOUR))
+        span = random.choice((5 * _MINUTE, 30 * _MINUTE, 2 * _HOUR))
         for number in range(random.choice((1, 2, 2, 3, 4))):
             world.machines.append(world.loop.create_task(world.machine(number + 1)))
         await self._trade(span)
@@ -115,7 +115,7 @@ class _Play:
                 for number in range(orders):
                     story = Story.roll(self._scenario.seed, number, customers, span)
                     group.create_task(Customer(world, cashier).live(story))
-            await asyncio.sleep(world.random.choice((_MINUTE, _HOUR)))
+            await asyncio.sleep(world.random.choice((_MINUTE, 30 * _MINUTE)))
             for task in background:
                 task.cancel()
             world.calm()
@@ -129,7 +129,7 @@ class _Play:
             await asyncio.sleep(10 * _MINUTE)
             if (await Evidence.gather(world)).at_rest:
                 break
-        await asyncio.sleep(17 * _MINUTE)
+        await asyncio.sleep(22 * _MINUTE)
         await self._operator.tidy()
         await asyncio.sleep(4 * _MINUTE)
         return judge(await Evidence.gather(world))

@@ -37,9 +37,9 @@ from veilbot_runners.worker import Worker
 T = TypeVar("T")
 START = datetime(2026, 1, 1, 12, tzinfo=UTC)
 _SETTINGS = Settings.model_construct()
-_BUSY = {JobKind.SWEEP: 2, JobKind.EXPIRE: 3, JobKind.PROBE: 3, JobKind.RECONCILE: 15}
+_BUSY = {JobKind.SWEEP: 5, JobKind.EXPIRE: 10, JobKind.PROBE: 6, JobKind.RECONCILE: 20}
 _QUIET = {JobKind.SWEEP: 360, JobKind.EXPIRE: 180, JobKind.PROBE: 720, JobKind.RECONCILE: 720}
-_POLLS = {"trade": 30.0, "settle": 90.0, "quiet": 3600.0}
+_POLLS = {"trade": 45.0, "settle": 120.0, "quiet": 3600.0}
 
 
 class LoopClock(Clock):
@@ -123,7 +123,7 @@ class World:
         self.clock = LoopClock(loop)
         self.history = History(loop.time, keep=keep)
         self.rhythm = Rhythm()
-        self.policy = Policy(every=self.rhythm)
+        self.policy = Policy(every=self.rhythm, order_ttl=timedelta(minutes=30))
         self.processes: list[Process] = []
         self.machines: list[asyncio.Task[None]] = []
         self.storage = WatchedStorage(ports.Bells(self), self.clock, self.history.witness, plant.repositories)
