@@ -95,7 +95,7 @@ class History:
                 self.breach("states_only_move_forward", f"a booked payment changed: {before.id}")
             case Grant(), Grant() if after.taken_back < before.taken_back or after.days != before.days:
                 self.breach("states_only_move_forward", f"grant {after.id} gave back what was taken back")
-            case (Grant() | Subscription() | Order() | Key()), None:
+            case ((Grant() | Subscription() | Order() | Key()), None):
                 self.breach("states_only_move_forward", f"a {type(before).__name__.lower()} was deleted")
         if after is not None:
             self.note("commit", type(after).__name__, getattr(after, "id", ""), _state(after))

@@ -57,7 +57,10 @@ class Cashier:
         self.post(world.gateway.deliver(event)[0])
 
     def dispute(self, order: Order, *, won: bool | None = None) -> None:
-        """Let the bank claim the money back, or decide."""
+        """Let the bank claim the money back, or decide; each order is disputed once."""
+        known = self._world.truth.disputes.get(order.id)
+        if known != (None if won is None else "open"):
+            return
         verdict = {None: "open", True: "won", False: "lost"}[won]
         self._world.truth.disputes[order.id] = verdict
         self._world.history.note("bank", verdict, order.id)

@@ -18,7 +18,13 @@ class Weather:
     async def over_servers(self) -> None:
         """Let servers go down for hours, hang, refuse, restart empty, and hold keys of other people."""
         world, random = self._world, self._world.random
-        acts: tuple[Callable[[Server], None], ...] = (self._down, self._hang, self._refuse, self._restart, self._foreign)
+        acts: tuple[Callable[[Server], None], ...] = (
+            self._down,
+            self._hang,
+            self._refuse,
+            self._restart,
+            self._foreign,
+        )
         while True:
             await asyncio.sleep(random.uniform(60, 3600))
             if world.faults.has(Fault.SERVERS):
