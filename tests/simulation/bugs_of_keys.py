@@ -64,7 +64,7 @@ class TidiesUp(Provisioning):
 
 
 class BelievesTimeouts(SimVpn):
-    """Takes an unclear answer to a revocation for a yes; the reconciler is off, too."""
+    """Takes an unclear answer for a yes, and makes up the rest."""
 
     async def issue(self, endpoint: Endpoint, key: KeySpec) -> str:
         try:
@@ -145,7 +145,7 @@ BUGS = (
     Bug(
         name="an unclear answer is taken for a yes",
         guard="what may have happened is looked at before it is believed",
-        breaks="no_secret_is_told",
+        breaks="a_live_subscription_has_its_keys",
         faults="servers",
         plant=vpn(BelievesTimeouts),
     ),

@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Iterator
 from datetime import timedelta
 
+from veilbot_adapters.memory import MemorySecrets
 from veilbot_core.domain.jobs import Job, JobKind, JobState
 from veilbot_core.domain.key import Key
 from veilbot_core.domain.order import OrderStatus
@@ -15,6 +16,7 @@ from veilbot_runners.simulation.history import CANARIES, Breach
 PER_MINUTE = 20
 """Calls about one thing in one minute, all processes together; a backed-off job makes about eight."""
 
+_SECRETS = MemorySecrets()
 _MANY = frozenset({"publish", "list", "usage", "probe"})
 """Calls that are about many things at once."""
 
@@ -34,7 +36,7 @@ def a_live_subscription_has_its_keys(evidence: Evidence) -> Iterator[str]:
 
 def an_ended_subscription_has_no_keys(evidence: Evidence) -> Iterator[str]:
     """After the grace, or while it is frozen, nothing of it is wanted."""
-    slack = timedelta(hours=4)  # as seldom as the schedule fires in quiet weeks
+    slack = timedelta(hours=4)  # the schedule fires every three in quiet weeks
     for subscription in evidence.subscriptions.values():
         over = subscription.ends_at + evidence.world.policy.grace + slack < evidence.now and not subscription.vip
         if over or subscription.frozen_at is not None:
@@ -159,4 +161,7 @@ def _unusable(evidence: Evidence, key: Key) -> str:
         return "it is not settled"
     if remote is None:
         return f"it is not on {server.name}"
-    return "" if remote.limit == key.desired.limit else f"its limit is {remote.limit}"
+    if remote.limit != key.desired.limit:
+        return f"its limit is {remote.limit}"
+    shown = _SECRETS.open(key.access_url, key.id) if key.access_url is not None else ""
+    return "" if shown == evidence.world.vpn_of(server).url(server.id, key.id) else "its customer has another address"

@@ -73,11 +73,9 @@ def refunds_take_back_what_they_paid_for(evidence: Evidence) -> Iterator[str]:
     world = evidence.world
     for order in evidence.orders.values():
         refunds = [r for r in world.gateway.refunds.values() if r.order_id == order.id]
-        ours = sum(r.money.amount for r in refunds if r.id not in world.truth.panel)
-        charged = max((p.money.amount for p in evidence.charges(order.id)), default=0)
-        most = max(world.truth.asked.get(order.id, 0), charged if order.id in world.truth.asked else 0)
-        if ours > most:
-            yield f"order {order.id}: {ours} went back, {most} was asked"
+        ours = [r for r in refunds if r.id not in world.truth.panel]
+        if len(ours) > world.truth.asked[order.id]:
+            yield f"order {order.id}: money went back {len(ours)} times, asked {world.truth.asked[order.id]} times"
         if not refunds and order.id in world.truth.promised:
             yield f"order {order.id}: a refund was promised and never made"
         if order.status is OrderStatus.REFUNDED:

@@ -20,7 +20,7 @@ from veilbot_runners.simulation.world import World
 
 T = TypeVar("T")
 _PAYS = ("pays",) * 10 + ("late", "late", "never", "never", "less", "currency", "twice", "fails first", "more")
-_AFTER = ("",) * 10 + ("panel", "panel part", "dispute", "dispute won", "dispute lost", "blocks bot", "asks back")
+_AFTER = ("",) * 10 + ("panel", "panel part", "dispute", "dispute won", "dispute lost", "blocks bot", "asks back", "asks back")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -150,7 +150,7 @@ class Customer:
 
 async def _ask_back(world: World, order: Order, amount: int | None) -> None:
     """Let an operator send money back; an answer that never came is not asked for again."""
-    world.truth.asked[order.id] = order.price.amount if amount is None else amount
+    world.truth.asked[order.id] += 1
     try:
         await world.call(lambda app: app.payments.ask_refund(order.id, amount))
     except (NoAnswer, VeilbotError, TimeoutError) as error:

@@ -5,7 +5,7 @@ from random import Random
 from typing import TYPE_CHECKING, TypeVar
 from uuid import UUID
 
-from veilbot_adapters.memory import MemoryIds
+from veilbot_adapters.memory import MemoryDoorbell, MemoryIds
 from veilbot_core.domain.errors import Rejected, Unavailable, Unknown
 from veilbot_core.domain.events import Event
 from veilbot_core.domain.ids import KeyId, OrderId
@@ -39,7 +39,9 @@ class Way:
         self._world = world
         self._process = process
 
-    async def _call(self, fault: Fault, port: str, subject: object, act: Callable[[], Awaitable[T]]) -> T:
+    async def _call(
+        self, fault: Fault, port: str, subject: object, act: Callable[[], Awaitable[T]], *, weight: float = 0.7
+    ) -> T:
         """Go there and back; a call may be refused, lost on the way, or lost on the way back."""
         world, process = self._world, self._process
         world.history.call(port, subject)
@@ -53,7 +55,7 @@ class Way:
         answer = await act()
         world.history.note(process.name, port, subject)
         await process.step(f"after {port}", weight=2)
-        if world.faults.strikes(fault, 0.7):
+        if world.faults.strikes(fault, weight):
             world.history.faults[f"{port} unheard"] += 1
             raise Unknown(f"{port} failed after its effect")
         return answer
@@ -70,7 +72,10 @@ class SimStorage(Way, Storage):
             raise Unknown("the connection broke before the commit")
         if faults.strikes(Fault.STORAGE, 0.5):
             shared.run_next_twice()
+        known = shared.given_back
         result = await shared.write(work)
+        if shared.given_back != known:  # its worker would look again within a second
+            self._process.bell.ring()
         await self._process.step("after a commit")
         if faults.strikes(Fault.STORAGE, 0.5):
             self._world.history.faults["commit unheard"] += 1
@@ -158,7 +163,7 @@ class SimGateway(Way, PaymentGateway):
         async def act() -> PaymentEvent:
             return await self._world.gateway.refund(order, charge_id, money, attempt=attempt)
 
-        return await self._call(Fault.PROVIDERS, "refund", charge_id, act)
+        return await self._call(Fault.PROVIDERS, "refund", charge_id, act, weight=5)
 
 
 class SimNotifier(Way, Notifier):
@@ -221,6 +226,20 @@ class SimIds(MemoryIds):
     def secret(self) -> str:
         """Return a secret that is easily found where it should not be."""
         return f"canary-{super().secret()}"
+
+
+class SimDoorbell(MemoryDoorbell):
+    """A process's own bell; it passes over the looks, one a second, that would find nothing due."""
+
+    def __init__(self, world: "World") -> None:
+        super().__init__()
+        self._world = world
+
+    async def wait(self, seconds: float) -> None:
+        """Return at a ring, when a job is due, or after ``seconds``."""
+        due = self._world.storage.next_due()
+        left = seconds if due is None else (due - self._world.clock.now()).total_seconds()
+        await super().wait(min(seconds, max(1.0, left)))
 
 
 class Bells(Doorbell):

@@ -6,9 +6,9 @@ from collections.abc import Awaitable, Callable, Coroutine
 from contextvars import copy_context
 from typing import Any, Protocol, TypeVar
 
-from veilbot_adapters.memory import MemoryDoorbell
 from veilbot_core.application import Application
 from veilbot_core.domain.errors import VeilbotError
+from veilbot_core.ports.doorbell import Doorbell
 from veilbot_runners.simulation.faults import Fault, Faults
 from veilbot_runners.simulation.history import History
 from veilbot_runners.simulation.loop import OWNER, Owner, VirtualLoop
@@ -36,11 +36,11 @@ class Surroundings(Protocol):
 class Process(Owner):
     """Everything that one process started; once it is dead, nothing of it reaches the outside."""
 
-    def __init__(self, around: Surroundings, name: str) -> None:
+    def __init__(self, around: Surroundings, name: str, bell: Doorbell) -> None:
         super().__init__()
         self.name = name
         self.dead = False
-        self.bell = MemoryDoorbell()
+        self.bell = bell
         self.application: Application
         self.worker: Worker | None = None
         self._around = around

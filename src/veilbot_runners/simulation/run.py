@@ -13,7 +13,6 @@ from veilbot_runners.simulation.invariants import judge
 from veilbot_runners.simulation.loop import Stuck, VirtualLoop
 from veilbot_runners.simulation.operators import Operator
 from veilbot_runners.simulation.people import Customer, Story
-from veilbot_runners.simulation.process import Process
 from veilbot_runners.simulation.provider import Cashier
 from veilbot_runners.simulation.weather import Weather
 from veilbot_runners.simulation.world import Plant, World
@@ -147,8 +146,7 @@ def _watch(loop: VirtualLoop, play: asyncio.Task[list[Breach]]) -> list[Breach]:
 async def _open(world: World, orders: int) -> None:
     """Put tariffs and servers into an empty shop, before any trouble."""
     world.faults.active = False
-    process = Process(world, "opening")
-    app, random = world.build(process), world.random
+    app, random = world.process("opening").application, world.random
     offers = (
         Terms(name="Day", days=1),
         Terms(name="Month", days=30, traffic_limit=100 * _GB),
@@ -163,7 +161,7 @@ async def _open(world: World, orders: int) -> None:
                 protocol=protocol,
                 country="NL",
                 endpoint={"api_url": f"https://canary.example/{protocol}{number}"},
-                capacity=random.choice((1, 2, orders, orders + 2, 100)),
+                capacity=random.choice((1, 2, orders, orders + 2, 100, 100)),
             )
             world.servers.append(await app.fleet.add(draft, probe=False))
     world.faults.active = True

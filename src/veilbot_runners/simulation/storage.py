@@ -1,6 +1,7 @@
 """The database of a simulation: memory storage that shows every commit."""
 
 from collections.abc import Callable
+from datetime import datetime
 from typing import Any
 
 from veilbot_adapters.memory import MemoryStorage
@@ -40,13 +41,26 @@ class WatchedStorage(MemoryStorage):
         repositories: Callable[[Journal], MemoryUnitOfWork] = MemoryUnitOfWork,
     ) -> None:
         super().__init__(doorbell, clock, pause=_at_once)
-        self._journal = _TellingJournal(witness)
+        self.given_back = 0
+        """How many jobs were given back for later so far."""
+        self._witness = witness
+        self._journal = _TellingJournal(self._see)
         self._uow = repositories(self._journal)
 
     def jobs(self) -> list[Job]:
         """Return all jobs that are no schedules, dead ones too."""
         rows: dict[Any, Job] = self._uow.jobs._table.rows  # type: ignore[assignment]  # noqa: SLF001 - the port lists none
         return [job for job in rows.values() if job.kind not in SCHEDULES]
+
+    def next_due(self) -> datetime | None:
+        """Return when the next job can be claimed, one whose lease ends among them."""
+        groups = (*self._uow.jobs._ready._groups.values(), *self._uow.jobs._leased._groups.values())  # noqa: SLF001
+        return min((entries[0][0] for entries in groups), default=None)
+
+    def _see(self, before: object, after: object) -> None:
+        if isinstance(before, Job) and isinstance(after, Job) and before.leased_until and not after.leased_until:
+            self.given_back += 1
+        self._witness(before, after)
 
 
 async def _at_once() -> None:

@@ -1,6 +1,7 @@
 """World: the shared outside of a simulation, and the processes that stand in it."""
 
 import asyncio
+from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass, field, replace
@@ -39,7 +40,7 @@ START = datetime(2026, 1, 1, 12, tzinfo=UTC)
 _SETTINGS = Settings.model_construct()
 _BUSY = {JobKind.SWEEP: 5, JobKind.EXPIRE: 10, JobKind.PROBE: 6, JobKind.RECONCILE: 20}
 _QUIET = {JobKind.SWEEP: 360, JobKind.EXPIRE: 180, JobKind.PROBE: 720, JobKind.RECONCILE: 720}
-_POLLS = {"trade": 45.0, "settle": 120.0, "quiet": 3600.0}
+_POLLS = {"trade": 60.0, "settle": 300.0, "quiet": 7200.0}
 
 
 class LoopClock(Clock):
@@ -103,8 +104,8 @@ class Truth:
     """Orders that a customer was shown, with the price that was shown."""
     booked: set[tuple[str, str]] = field(default_factory=set)
     """Charges and refunds whose webhooks were answered 2xx."""
-    asked: dict[OrderId, int] = field(default_factory=dict)
-    """Minor units that an operator asked to be sent back, at most."""
+    asked: Counter[OrderId] = field(default_factory=Counter)
+    """How often an operator asked for money to be sent back."""
     promised: set[OrderId] = field(default_factory=set)
     """Orders whose operator was told that money will go back."""
     panel: set[str] = field(default_factory=set)
@@ -141,12 +142,13 @@ class World:
         self.hanging: set[ServerId] = set()
         self.refusing: set[ServerId] = set()
         self.database_away = False
+        self._container = Container(settings=providers.Object(_SETTINGS))
         self.underway = 0
         """Webhooks that the provider still tries to deliver."""
 
     def build(self, process: Process) -> Application:
         """Wire the real services for one process."""
-        container = Container(settings=providers.Object(_SETTINGS))
+        container = self._container
         adapters = {
             "clock": self.clock,
             "ids": ports.SimIds(self.clock, process.name),
@@ -163,17 +165,24 @@ class World:
             "policy": self.policy,
         }
         for name, adapter in adapters.items():
+            container.providers[name].reset_override()
             container.providers[name].override(providers.Object(adapter))
+        container.reset_singletons()
         self.plant.wire(container)
         application: Application = container.application()
         handlers = {kind: self._watched(kind, handler) for kind, handler in application.work.handlers.items()}
         return replace(application, work=replace(application.work, handlers=handlers))
 
+    def process(self, name: str) -> Process:
+        """Start a process that does nothing by itself yet."""
+        process = Process(self, name, ports.SimDoorbell(self))
+        process.application = self.build(process)
+        return process
+
     async def machine(self, number: int) -> None:
         """Run processes one after another, as an init system does."""
         for incarnation in range(1, 1_000_000):
-            process = Process(self, f"p{number}.{incarnation}")
-            process.application = self.build(process)
+            process = self.process(f"p{number}.{incarnation}")
             self.processes.append(process)
             await process.live(Worker(application=process.application, slots=16, poll=self.rhythm.poll))
             self.processes.remove(process)
