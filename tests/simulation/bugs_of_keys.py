@@ -137,6 +137,7 @@ BUGS = (
     ),
     Bug(
         name="revocations do not reach the server",
+        first=2,
         guard="a key is gone when its server said so",
         breaks="servers_have_what_is_wanted",
         faults="none",
@@ -144,6 +145,7 @@ BUGS = (
     ),
     Bug(
         name="an unclear answer is taken for a yes",
+        first=47,
         guard="what may have happened is looked at before it is believed",
         breaks="a_live_subscription_has_its_keys",
         faults="servers",
@@ -151,6 +153,7 @@ BUGS = (
     ),
     Bug(
         name="an error names the server's secret address",
+        first=18,
         guard="errors of adapters hold no secret",
         breaks="no_secret_is_told",
         faults="servers",
@@ -165,6 +168,7 @@ BUGS = (
     ),
     Bug(
         name="nobody repairs a server that lost its users",
+        first=7,
         guard="the reconciler",
         breaks="a_live_subscription_has_its_keys",
         faults="servers",
@@ -179,6 +183,7 @@ BUGS = (
     ),
     Bug(
         name="a place is never given back",
+        first=2,
         guard="a place is freed with the key",
         breaks="places_counted_are_keys_placed",
         faults="none",
@@ -186,6 +191,7 @@ BUGS = (
     ),
     Bug(
         name="a place is given back twice",
+        first=5,
         guard="a place is freed once",
         breaks="places_counted_are_keys_placed",
         faults="none",
@@ -200,6 +206,7 @@ BUGS = (
     ),
     Bug(
         name="keys stay after the end",
+        first=3,
         guard="expiry takes keys away after the grace",
         breaks="an_ended_subscription_has_no_keys",
         faults="none",
@@ -207,6 +214,7 @@ BUGS = (
     ),
     Bug(
         name="a dispute that was won brings no key back",
+        first=5,
         guard="thawing asks for the keys again",
         breaks="a_live_subscription_has_its_keys",
         faults="none",
@@ -214,6 +222,7 @@ BUGS = (
     ),
     Bug(
         name="traffic is what the server counts now",
+        first=2,
         guard="usage is our own ledger",
         breaks="traffic_only_grows",
         faults="none",

@@ -14,16 +14,17 @@ from veilbot_adapters.memory.tables import Journal, Table
 from veilbot_adapters.memory.webhook import read
 from veilbot_core.books import Books
 from veilbot_core.domain.errors import PortError
-from veilbot_core.domain.events import FOLLOW_UPS, Event
+from veilbot_core.domain.events import FOLLOW_UPS, Event, EventType
 from veilbot_core.domain.ids import GrantId, OrderId, SubscriptionId, derive
 from veilbot_core.domain.jobs import DELAYS, Job, JobKind
 from veilbot_core.domain.money import Money
 from veilbot_core.domain.order import Order, OrderStatus
-from veilbot_core.domain.payment import Happening, Payment, PaymentEvent, Provider, Receipt
+from veilbot_core.domain.payment import Happening, Payment, PaymentEvent, Provider, Receipt, under_dispute
 from veilbot_core.domain.subscription import Grant, GrantSource, Subscription
 from veilbot_core.ports.storage import UnitOfWork
 from veilbot_core.services.payments import Payments
 from veilbot_core.services.subscriptions import Subscriptions
+from veilbot_core.steps import about
 from veilbot_runners.simulation import Plant
 from veilbot_runners.simulation.ports import SimGateway
 
@@ -83,7 +84,9 @@ class GrantsAddUp(MemorySubscriptions):
         return next((g for g in rows if (g.source, g.source_id) == (source, source_id)), None)
 
     def grants(self, subscription_id: SubscriptionId) -> Sequence[Grant]:
-        return sorted((g for g in self._grants.rows.values() if g.subscription_id == subscription_id), key=lambda g: g.at)
+        return sorted(
+            (g for g in self._grants.rows.values() if g.subscription_id == subscription_id), key=lambda g: g.at
+        )
 
     def save_grant(self, grant: Grant) -> None:
         number = next(number for number, known in self._grants.rows.items() if known.id == grant.id)
@@ -117,12 +120,39 @@ class DisputeIgnored(Books):
         """Leave the keys where they are."""
 
 
+class DisputeForgotten(Books):
+    """As it was before the simulator: a dispute that overtook its charge was not thought of again."""
+
+    def _settle(self, uow: UnitOfWork, order: Order, now: datetime) -> None:
+        uow.orders.save(order)
+        uow.publish(about(self.ids, EventType.ORDER_PAID, order, now))
+
+
+class LastDisputeDecides(Books):
+    """As it was before the simulator: only the order whose dispute was heard of was looked at."""
+
+    def _disputed(self, uow: UnitOfWork, event: PaymentEvent, now: datetime) -> Receipt:
+        receipt = super()._disputed(uow, event, now)
+        order = self._order_of(uow, event)
+        if order is not None and order.subscription_id is not None:
+            subscription = uow.subscriptions.lock(order.subscription_id)
+            claimed = under_dispute(uow.payments.of_order(order.id))
+            uow.subscriptions.save(subscription.freeze(now) if claimed else subscription.thaw())
+        return receipt
+
+
 class LateMoneyIgnored(Books):
     def _charged(self, uow: UnitOfWork, event: PaymentEvent, now: datetime) -> Receipt:
         order = self._order_of(uow, event)
         if order is not None and order.status is OrderStatus.CANCELED:
             return Receipt.IGNORED
         return super()._charged(uow, event, now)
+
+
+class NotesEverything(Books):
+    def _hold(self, uow: UnitOfWork, payment: Payment, order: Order | None, trouble: str, now: datetime) -> None:
+        where = order.checkout_url if order is not None else ""
+        super()._hold(uow, payment, order, f"{trouble} ({where})", now)
 
 
 class FailureCancels(Books):
@@ -152,6 +182,7 @@ class ExtendsPerAttempt(Subscriptions):
 BUGS = (
     Bug(
         name="any amount will do",
+        first=7,
         guard="the amount is compared with the order",
         breaks="nothing_for_unverified_money",
         faults="none",
@@ -159,6 +190,7 @@ BUGS = (
     ),
     Bug(
         name="any currency will do",
+        first=8,
         guard="the currency is compared with the order",
         breaks="nothing_for_unverified_money",
         faults="none",
@@ -173,6 +205,7 @@ BUGS = (
     ),
     Bug(
         name="a webhook is answered before it is kept",
+        first=66,
         guard="2xx comes after the commit",
         breaks="what_was_answered_is_kept",
         faults="storage",
@@ -187,6 +220,7 @@ BUGS = (
     ),
     Bug(
         name="an order that is fulfilled again is granted again",
+        first=18,
         guard="grants unique by what they are for",
         breaks="grants_are_applied_once",
         faults="servers",
@@ -201,6 +235,7 @@ BUGS = (
     ),
     Bug(
         name="a refund is made anew on each attempt",
+        first=24,
         guard="the refund's key is derived from the order",
         breaks="refunds_take_back_what_they_paid_for",
         faults="providers",
@@ -208,6 +243,7 @@ BUGS = (
     ),
     Bug(
         name="a refunded order keeps its days",
+        first=5,
         guard="a refund shrinks the grant it paid for",
         breaks="refunds_take_back_what_they_paid_for",
         faults="none",
@@ -215,13 +251,32 @@ BUGS = (
     ),
     Bug(
         name="a dispute changes nothing",
+        first=2,
         guard="a dispute freezes what the money bought",
         breaks="disputed_access_is_frozen",
         faults="none",
         plant=instead("books", DisputeIgnored),
     ),
     Bug(
+        name="a dispute that overtakes its charge is forgotten",
+        first=24,
+        guard="a charge is compared with the disputes that are booked",
+        breaks="disputed_access_is_frozen",
+        faults="providers",
+        plant=instead("books", DisputeForgotten),
+    ),
+    Bug(
+        name="the last dispute decides for all of them",
+        first=45,
+        guard="a subscription thaws when no dispute about its orders is left",
+        breaks="disputed_access_is_frozen",
+        faults="providers",
+        plant=instead("books", LastDisputeDecides),
+        orders=6,
+    ),
+    Bug(
         name="money for a canceled order is ignored",
+        first=2,
         guard="late money is honoured",
         breaks="ledger_balances",
         faults="none",
@@ -235,7 +290,16 @@ BUGS = (
         plant=instead("books", FailureCancels),
     ),
     Bug(
+        name="a note names a secret address",
+        first=11,
+        guard="notes hold no secret",
+        breaks="no_secret_is_kept_open",
+        faults="none",
+        plant=instead("books", NotesEverything),
+    ),
+    Bug(
         name="held money is nobody's business",
+        first=2,
         guard="each held order and payment alerts the operators, in the commit that holds it",
         breaks="paid_means_a_key_or_a_person",
         faults="none",
@@ -243,6 +307,7 @@ BUGS = (
     ),
     Bug(
         name="an extension that is asked for again counts again",
+        first=6,
         guard="a grant by hand is unique by its request",
         breaks="what_was_answered_is_kept",
         faults="none",

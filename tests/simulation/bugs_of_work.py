@@ -16,7 +16,9 @@ from veilbot_core.services.work import Work
 
 class FinishesThenTells(Notices):
     async def tell(self, job: Job) -> None:
-        found = await self.storage.read(lambda uow: Notices._ready(self, uow, job)) if job.kind == "tell_ready" else None
+        found = (
+            await self.storage.read(lambda uow: Notices._ready(self, uow, job)) if job.kind == "tell_ready" else None
+        )
         await self.storage.write(lambda uow: uow.jobs.finish(job))
         if found is not None:
             await self.notifier.tell(*found)
@@ -78,9 +80,21 @@ class RefundsFromMemory(Payments):
         await self.storage.write(lambda uow: uow.jobs.finish(job))
 
 
+class ClosesLater(Payments):
+    async def close(self, job: Job) -> None:
+        later = self.clock.now() + timedelta(minutes=1)
+        await self.storage.write(lambda uow: uow.jobs.postpone(job, later, "later"))
+
+
+class MisreadsItsJob(Payments):
+    async def refund(self, job: Job) -> None:
+        int(job.detail)
+
+
 BUGS = (
     Bug(
         name="a message is recorded before it is told",
+        first=18,
         guard="told first, recorded afterwards",
         breaks="customers_are_told",
         faults="telegram",
@@ -102,6 +116,7 @@ BUGS = (
     ),
     Bug(
         name="facts are marked before they are handed over",
+        first=17,
         guard="published first, marked afterwards",
         breaks="facts_reach_the_bus",
         faults="crash",
@@ -130,6 +145,7 @@ BUGS = (
     ),
     Bug(
         name="the job is finished before its work is committed",
+        first=44,
         guard="each handler finishes its job in the transaction of its effect, and the sweeper",
         breaks="paid_means_a_key_or_a_person",
         faults="crash",
@@ -137,9 +153,24 @@ BUGS = (
     ),
     Bug(
         name="a refund is promised and forgotten",
+        first=2,
         guard="a refund is a durable job until it is booked",
         breaks="refunds_take_back_what_they_paid_for",
         faults="none",
         plant=instead("payments", RefundsFromMemory),
+    ),
+    Bug(
+        name="an order is never closed",
+        guard="each job comes to an end",
+        breaks="everything_settles",
+        faults="none",
+        plant=instead("payments", ClosesLater),
+    ),
+    Bug(
+        name="a step cannot read its own job",
+        guard="what a job holds is read as it was written",
+        breaks="no_step_fails_by_itself",
+        faults="none",
+        plant=instead("payments", MisreadsItsJob),
     ),
 )

@@ -20,7 +20,16 @@ from veilbot_runners.simulation.world import World
 
 T = TypeVar("T")
 _PAYS = ("pays",) * 10 + ("late", "late", "never", "never", "less", "currency", "twice", "fails first", "more")
-_AFTER = ("",) * 10 + ("panel", "panel part", "dispute", "dispute won", "dispute lost", "blocks bot", "asks back", "asks back")
+_AFTER = ("",) * 10 + (
+    "panel",
+    "panel part",
+    "dispute",
+    "dispute won",
+    "dispute lost",
+    "blocks bot",
+    "asks back",
+    "asks back",
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -72,6 +72,7 @@ class Process(Owner):
     def strike_inside(self, what: str) -> None:
         """Perhaps die where nothing can be awaited."""
         if self._around.faults.strikes(Fault.CRASH, 0.3):
+            self._around.history.faults[f"died at {what}"] += 1
             self._around.history.note(self.name, "dies inside", what)
             self.kill()
             raise Killed
