@@ -14,8 +14,6 @@ from veilbot_runners.container import Container
 from veilbot_runners.simulation import Plant
 from veilbot_runners.simulation.ports import SimGateway, SimVpn
 
-Things = MemoryUnitOfWork
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Bug:
@@ -35,14 +33,19 @@ class Bug:
 
 def instead(name: str, planted: type) -> Plant:
     """Put a subclass in the place of a service."""
-    return Plant(wire=lambda container: container.providers[name].set_provides(planted))
+
+    def wire(container: Container) -> None:
+        provider: Any = container.providers[name]
+        provider.set_provides(planted)
+
+    return Plant(wire=wire)
 
 
 def gateway(planted: type[SimGateway]) -> Plant:
     """Put a subclass in the place of the provider's adapter."""
 
     def wire(container: Container) -> None:
-        there: SimGateway = container.gateways()[Provider.STRIPE]
+        there: Any = container.gateways()[Provider.STRIPE]
         container.gateways.override(providers.Object({Provider.STRIPE: planted(there._world, there._process)}))
 
     return Plant(wire=wire)
@@ -52,7 +55,7 @@ def vpn(planted: type[SimVpn]) -> Plant:
     """Put a subclass in the place of the servers' adapters."""
 
     def wire(container: Container) -> None:
-        there: Mapping[Protocol, SimVpn] = container.protocols()
+        there: Mapping[Protocol, Any] = container.protocols()
         made = {kind: planted(way._world, way._process, way._servers) for kind, way in there.items()}
         container.protocols.override(providers.Object(made))
 

@@ -67,12 +67,6 @@ class NoLease(MemoryJobs):
         return super().claim(now, now, limit, kinds)
 
 
-class ForgetsWhoAskedAgain(MemoryJobs):
-    def finish(self, job: Job) -> None:
-        known = self._mine(job)
-        self._table.delete(known.id.int)
-
-
 class RefundsFromMemory(Payments):
     """Finishes the job, then sends the money back."""
 
@@ -142,6 +136,7 @@ BUGS = (
         breaks="attempts_are_bounded",
         faults="none",
         plant=repository("jobs", NoLease),
+        orders=1,
     ),
     Bug(
         name="the job is finished before its work is committed",
@@ -168,6 +163,7 @@ BUGS = (
     ),
     Bug(
         name="a step cannot read its own job",
+        first=2,
         guard="what a job holds is read as it was written",
         breaks="no_step_fails_by_itself",
         faults="none",

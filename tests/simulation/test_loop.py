@@ -75,7 +75,7 @@ def test_what_is_stopped_stands_still_with_its_timers() -> None:
         await asyncio.sleep(2.5)
         owner.stopped = True
         loop.later(10, lambda: loop.resume(owner))
-        await asyncio.sleep(11)
+        await asyncio.sleep(11.5)
         task.cancel()
         await asyncio.wait({task})
 

@@ -40,9 +40,6 @@ def test_every_invariant_has_been_seen_to_fail() -> None:
 
 
 def test_a_failure_shrinks_to_its_cause_and_is_shown_in_one_line() -> None:
-    (bug,) = [bug for bug in BUGS if bug.name == "nobody repairs a server that lost its users"]
-    seed = next(run.scenario.seed for run in runs(bug) if run.breaches)
-    outcome = simulate(Scenario(seed=seed, orders=4, faults=read_faults("servers,telegram"), plant=bug.plant))
-    smallest = shrink(outcome) if outcome.breaches else next(run for run in runs(bug) if run.breaches)
-    assert smallest.breaches
-    assert smallest.scenario.command.startswith(f"veilbot simulate --seed {seed} --orders ")
+    (bug,) = [bug for bug in BUGS if bug.name == "a key has another id on each attempt"]
+    outcome = simulate(Scenario(seed=1, orders=4, faults=read_faults("servers,telegram"), plant=bug.plant))
+    assert shrink(outcome).scenario.command == "veilbot simulate --seed 1 --orders 1 --faults none"

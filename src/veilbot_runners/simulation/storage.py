@@ -49,7 +49,7 @@ class WatchedStorage(MemoryStorage):
 
     def jobs(self) -> list[Job]:
         """Return all jobs that are no schedules, dead ones too."""
-        rows: dict[Any, Job] = self._uow.jobs._table.rows  # type: ignore[assignment]  # noqa: SLF001 - the port lists none
+        rows: dict[Any, Job] = self._uow.jobs._table.rows  # noqa: SLF001 - the port lists none
         return [job for job in rows.values() if job.kind not in SCHEDULES]
 
     def next_due(self) -> datetime | None:
