@@ -1,12 +1,14 @@
 """Databases for every test that wants one: already migrated, and its own."""
 
 import itertools
+import logging
 import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import structlog
 from tests.postgres import Server, any_server, apart
 
 from veilbot_adapters.database import migrate

@@ -33,7 +33,12 @@ Run = Callable[..., Done]
 
 
 @pytest.fixture
-def run(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Run:
+def run(
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    kept_logs: None,  # noqa: ARG001
+) -> Run:
     """Run ``veilbot ...`` in an empty folder."""
     for name in Settings.model_fields:
         monkeypatch.delenv(f"VEILBOT_{name.upper()}", raising=False)
