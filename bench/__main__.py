@@ -58,7 +58,7 @@ async def _profile(world: World, plan: Plan) -> dict[str, Any]:
     stacks = Path("profile.raw")
     block = await b6.profile(world, size=plan.of(1500, 100), stacks=stacks)
     print(block.line())
-    costs.report(stacks, block.cpu_us)
+    costs.report(stacks)
     return {"name": "profile"}
 
 

@@ -10,6 +10,7 @@ from typing import Any
 
 from bench import b6, machine, stock
 from bench.world import VEILBOT, World
+from veilbot_core.application import Application
 
 _chats = count(5_000_000)
 _IDLE = 3.0
@@ -73,7 +74,7 @@ async def _greeting(world: World) -> "asyncio.Future[float]":
     return future
 
 
-async def _paid(world: World, shop: stock.Application) -> "asyncio.Future[float]":
+async def _paid(world: World, shop: Application) -> "asyncio.Future[float]":
     """Let an order be paid before anybody works."""
     (purchase,) = await stock.orders(world, shop, 1, next(_chats), paid=True)
     future = world.ear.heard[purchase.chat] = asyncio.get_running_loop().create_future()

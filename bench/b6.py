@@ -13,6 +13,7 @@ from pathlib import Path
 from bench import client, costs, machine, stock
 from bench.figures import Block, Scenario, percentile, spread
 from bench.world import VEILBOT, World, quiet
+from veilbot_core.application import Application
 
 CONCURRENT = 16
 _PATIENCE = 30.0
@@ -40,7 +41,8 @@ async def run(world: World, *, rounds: int, size: int, quick: bool) -> Scenario:
         skeleton = await start_skeleton(world)
         subjects = ["product", "photo", "text", "product x3"]
         for name in subjects if not quick else ():  # warm both up: connections, statements, caches
-            await _block(world, skeleton if name in {"photo", "text"} else product, name, await _stock(world, shop, name, 100))
+            subject = skeleton if name in {"photo", "text"} else product
+            await _block(world, subject, name, await _stock(world, shop, name, 100))
         while len(scenario.rounds) < rounds and scenario.dropped < 2 * rounds:
             order = subjects if (len(scenario.rounds) + scenario.dropped) % 2 == 0 else subjects[::-1]
             blocks: dict[str, Block] = {}
@@ -58,6 +60,8 @@ async def run(world: World, *, rounds: int, size: int, quick: bool) -> Scenario:
                 print("  " + block.line())
         for subject in (product, skeleton):
             world.end(subject.process)
+    if not scenario.rounds:
+        raise Void("the machine is too busy: the yardstick moved in every round")
     return scenario
 
 
@@ -90,7 +94,7 @@ def free_port() -> int:
         return int(sock.getsockname()[1])
 
 
-async def _stock(world: World, shop: stock.Application, name: str, size: int) -> list[stock.Purchase]:
+async def _stock(world: World, shop: Application, name: str, size: int) -> list[stock.Purchase]:
     if name in {"photo", "text"}:
         return stock.bare_purchases(world, size, next(_chats))
     return await stock.orders(world, shop, size, next(_chats))

@@ -1,4 +1,6 @@
-"""Where the product's CPU goes while B6 loads it: py-spy's raw stacks, added up by part of the product.
+"""Where the product's Python time goes while B6 loads it: py-spy's raw stacks, added up by part of the product.
+
+Only what holds the interpreter's lock is sampled: the waits of threads would drown the rest.
 
 ``python -m bench profile --size 4000`` samples the product for one long block; a sample belongs to the innermost
 frame that names a part below.
@@ -11,7 +13,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-PARTS = (
+PARTS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("COMMIT (fsync)", ("connection.py:commit",)),
     ("rows to objects", ("database/rows.py",)),
     ("SQL on the writer", ("_serve_writes",)),
@@ -38,7 +40,7 @@ def sampled(pid: int, stacks: Path, rate: int = 400) -> Iterator[None]:
     """Sample a process for as long as the block lasts."""
     spy = Path(sys.executable).with_name("py-spy")
     command = [str(spy), "record", "--pid", str(pid), "--format", "raw", "--rate", str(rate), "--full-filenames"]
-    command += ["--threads", "--nonblocking", "--output", str(stacks), "--duration", "600"]
+    command += ["--threads", "--gil", "--output", str(stacks), "--duration", "600"]
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)  # noqa: S603
     try:
         yield
@@ -75,9 +77,9 @@ def _name(frame: str) -> str:
     return f"{rest.rpartition(':')[0] or rest}:{function}"
 
 
-def report(stacks: Path, cpu_us: float) -> None:
-    """Print the parts, the dearest first, as shares and as microseconds per key."""
+def report(stacks: Path) -> None:
+    """Print the parts, the dearest first."""
     found = by_part(stacks.read_text().splitlines())
     total = sum(found.values())
     for part, samples in found.most_common():
-        print(f"  {part:<24} {samples / total:6.1%}  {samples / total * cpu_us:6.0f} us")
+        print(f"  {part:<24} {samples / total:6.1%}")

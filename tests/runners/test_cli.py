@@ -1,7 +1,9 @@
 """The command line as an operator meets it: what it prints, where, and how it ends."""
 
 import json
+import os
 import stat
+import subprocess
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -31,7 +33,12 @@ Run = Callable[..., Done]
 
 
 @pytest.fixture
-def run(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Run:
+def run(
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    kept_logs: None,  # noqa: ARG001
+) -> Run:
     """Run ``veilbot ...`` in an empty folder."""
     for name in Settings.model_fields:
         monkeypatch.delenv(f"VEILBOT_{name.upper()}", raising=False)
@@ -184,6 +191,26 @@ def test_the_bot_alone_needs_a_token(shop: Run) -> None:
 def test_the_documents_are_printed_without_a_shop(run: Run) -> None:
     assert run("openapi").json["openapi"].startswith("3.1")
     assert [item["point"] for item in run("failpoints", "--json").json["items"]] == [f"C{n}" for n in range(13)]
+
+
+@pytest.mark.parametrize("where", ["environment", "file"])
+def test_there_is_no_demo_in_prod(run: Run, monkeypatch: pytest.MonkeyPatch, where: str) -> None:
+    if where == "file":
+        Path(".env").write_text("VEILBOT_ENV=prod\n")
+    else:
+        monkeypatch.setenv("VEILBOT_ENV", "prod")
+    done = run("demo")
+    assert done.code == 1
+    assert "VEILBOT_ENV" in done.err
+    assert not Path("veilbot-demo").exists()
+
+
+def test_the_sandbox_cannot_be_imported_in_prod() -> None:
+    code = "import veilbot_runners.sandbox.stripe_books"
+    environment = {**os.environ, "VEILBOT_ENV": "prod"}
+    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert "ImportError" in done.stderr
 
 
 def test_the_demo_does_not_delete_what_it_did_not_make(run: Run) -> None:
