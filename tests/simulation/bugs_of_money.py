@@ -14,17 +14,16 @@ from veilbot_adapters.memory.tables import Journal, Table
 from veilbot_adapters.memory.webhook import read
 from veilbot_core.books import Books
 from veilbot_core.domain.errors import PortError
-from veilbot_core.domain.events import FOLLOW_UPS, Event, EventType
+from veilbot_core.domain.events import FOLLOW_UPS, Event
 from veilbot_core.domain.ids import GrantId, OrderId, SubscriptionId, derive
 from veilbot_core.domain.jobs import DELAYS, Job, JobKind
 from veilbot_core.domain.money import Money
 from veilbot_core.domain.order import Order, OrderStatus
-from veilbot_core.domain.payment import Happening, Payment, PaymentEvent, Provider, Receipt, under_dispute
+from veilbot_core.domain.payment import Happening, Payment, PaymentEvent, Provider, Receipt
 from veilbot_core.domain.subscription import Grant, GrantSource, Subscription
 from veilbot_core.ports.storage import UnitOfWork
 from veilbot_core.services.payments import Payments
 from veilbot_core.services.subscriptions import Subscriptions
-from veilbot_core.steps import about
 from veilbot_runners.simulation import Plant
 from veilbot_runners.simulation.ports import SimGateway
 
@@ -102,43 +101,6 @@ class ClosesUnasked(Payments):
             uow.jobs.finish(job)
 
         await self.storage.write(work)
-
-
-class RefundPerAttempt(SimGateway):
-    async def refund(self, order: Order, charge_id: str, money: Money, *, attempt: str) -> PaymentEvent:
-        fresh = f"{attempt} at {self._world.clock.monotonic()}"
-        return await super().refund(order, charge_id, money, attempt=fresh)
-
-
-class RefundKeepsDays(Books):
-    def _shrink(self, uow: UnitOfWork, order: Order, refunded: int, paid: int, now: datetime) -> None:
-        """Leave the grant as it is."""
-
-
-class DisputeIgnored(Books):
-    def _freeze(self, uow: UnitOfWork, subscription_id: SubscriptionId, now: datetime) -> None:
-        """Leave the keys where they are."""
-
-
-class DisputeForgotten(Books):
-    """As it was before the simulator: a dispute that overtook its charge was not thought of again."""
-
-    def _settle(self, uow: UnitOfWork, order: Order, now: datetime) -> None:
-        uow.orders.save(order)
-        uow.publish(about(self.ids, EventType.ORDER_PAID, order, now))
-
-
-class LastDisputeDecides(Books):
-    """As it was before the simulator: only the order whose dispute was heard of was looked at."""
-
-    def _disputed(self, uow: UnitOfWork, event: PaymentEvent, now: datetime) -> Receipt:
-        receipt = super()._disputed(uow, event, now)
-        order = self._order_of(uow, event)
-        if order is not None and order.subscription_id is not None:
-            subscription = uow.subscriptions.lock(order.subscription_id)
-            claimed = under_dispute(uow.payments.of_order(order.id))
-            uow.subscriptions.save(subscription.freeze(now) if claimed else subscription.thaw())
-        return receipt
 
 
 class LateMoneyIgnored(Books):
@@ -232,47 +194,6 @@ BUGS = (
         breaks="ledger_balances",
         faults="providers",
         plant=instead("payments", ClosesUnasked),
-    ),
-    Bug(
-        name="a refund is made anew on each attempt",
-        first=24,
-        guard="the refund's key is derived from the order",
-        breaks="refunds_take_back_what_they_paid_for",
-        faults="providers",
-        plant=gateway(RefundPerAttempt),
-    ),
-    Bug(
-        name="a refunded order keeps its days",
-        first=5,
-        guard="a refund shrinks the grant it paid for",
-        breaks="refunds_take_back_what_they_paid_for",
-        faults="none",
-        plant=instead("books", RefundKeepsDays),
-    ),
-    Bug(
-        name="a dispute changes nothing",
-        first=2,
-        guard="a dispute freezes what the money bought",
-        breaks="disputed_access_is_frozen",
-        faults="none",
-        plant=instead("books", DisputeIgnored),
-    ),
-    Bug(
-        name="a dispute that overtakes its charge is forgotten",
-        first=24,
-        guard="a charge is compared with the disputes that are booked",
-        breaks="disputed_access_is_frozen",
-        faults="providers",
-        plant=instead("books", DisputeForgotten),
-    ),
-    Bug(
-        name="the last dispute decides for all of them",
-        first=45,
-        guard="a subscription thaws when no dispute about its orders is left",
-        breaks="disputed_access_is_frozen",
-        faults="providers",
-        plant=instead("books", LastDisputeDecides),
-        orders=6,
     ),
     Bug(
         name="money for a canceled order is ignored",

@@ -67,12 +67,11 @@ def test_each_kind_of_fault_alone(kind: Fault) -> None:
 
 
 def test_every_failpoint_is_died_at_between_webhook_and_message() -> None:
-    met: Counter[str] = Counter()
-    for seed in (9169, 9107, 9109, *range(9110, 9160)):  # the first three are enough, as long as nothing changes
-        met += simulate(Scenario(seed=seed, orders=6, faults=frozenset({Fault.CRASH}))).history.faults
-        if all(met[f"died at {point.value}"] for point in Point):
-            return
-    raise AssertionError(sorted(point for point in Point if not met[f"died at {point.value}"]))
+    left, seeds = set(Point), iter((9169, 9107, 9109, *range(9110, 9160)))  # three do, as long as nothing changes
+    while left and (seed := next(seeds, None)) is not None:
+        met = simulate(Scenario(seed=seed, orders=6, faults=frozenset({Fault.CRASH}))).history.faults
+        left -= {point for point in left if met[f"died at {point.value}"]}
+    assert not left
 
 
 def run_with_hash_seed(seed: str) -> list[str]:
@@ -84,7 +83,7 @@ def run_with_hash_seed(seed: str) -> list[str]:
         "--seed",
         "11",
         "--seeds",
-        "4",
+        "2",
         "--orders",
         "5",
         "--json",

@@ -39,10 +39,9 @@ def an_ended_subscription_has_no_keys(evidence: Evidence) -> Iterator[str]:
     slack = timedelta(hours=4)  # the schedule fires every three in quiet weeks
     for subscription in evidence.subscriptions.values():
         over = subscription.ends_at + evidence.world.policy.grace + slack < evidence.now and not subscription.vip
-        if over or subscription.frozen_at is not None:
-            for key in _keys(evidence, subscription):
-                if key.desired.present or key.observed.present:
-                    yield f"key {key.id} of {subscription.id}, which has ended"
+        keys = _keys(evidence, subscription) if over or subscription.frozen_at is not None else []
+        there = [key for key in keys if key.desired.present or key.observed.present]
+        yield from (f"key {key.id} of {subscription.id}, which has ended" for key in there)
 
 
 def servers_have_what_is_wanted(evidence: Evidence) -> Iterator[str]:

@@ -1,14 +1,15 @@
 """A process's own way to the outside: each call takes time, and things go wrong on the way."""
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextvars import ContextVar
 from random import Random
-from typing import TYPE_CHECKING, TypeVar
+from typing import Protocol, TypeVar
 from uuid import UUID
 
-from veilbot_adapters.memory import MemoryDoorbell, MemoryIds
+from veilbot_adapters.memory import MemoryBus, MemoryDoorbell, MemoryGateway, MemoryIds, MemoryNotifier
 from veilbot_core.domain.errors import Rejected, Unavailable, Unknown
 from veilbot_core.domain.events import Event
-from veilbot_core.domain.ids import KeyId, OrderId
+from veilbot_core.domain.ids import KeyId, OrderId, ServerId
 from veilbot_core.domain.money import Money
 from veilbot_core.domain.order import Order
 from veilbot_core.domain.payment import PaymentEvent
@@ -22,20 +23,37 @@ from veilbot_core.ports.payments import OpenCheckout, PaymentGateway
 from veilbot_core.ports.storage import Storage, UnitOfWork
 from veilbot_core.ports.vpn import Endpoint, KeySpec, RemoteKey, ServerInfo, Usage, VpnProtocol
 from veilbot_runners.simulation.faults import Fault
-from veilbot_runners.simulation.process import Process
-
-if TYPE_CHECKING:
-    from veilbot_runners.simulation.world import World
+from veilbot_runners.simulation.process import Process, Surroundings
+from veilbot_runners.simulation.storage import WatchedStorage
 
 T = TypeVar("T")
 PATIENCE = 10.0
 """Seconds after which the guarded way out gives a call up."""
 
 
+class Outside(Surroundings, Protocol):
+    """What all processes share."""
+
+    storage: WatchedStorage
+    gateway: MemoryGateway
+    notifier: MemoryNotifier
+    bus: MemoryBus
+    told_now: ContextVar[OrderId | None]
+    """The order that the message of the running job is about."""
+    processes: list[Process]
+    hanging: set[ServerId]
+    refusing: set[ServerId]
+    database_away: bool
+
+    @property
+    def clock(self) -> Clock:
+        """The time of all of them."""
+
+
 class Way:
     """What all ways have in common."""
 
-    def __init__(self, world: "World", process: Process) -> None:
+    def __init__(self, world: Outside, process: Process) -> None:
         self._world = world
         self._process = process
 
@@ -102,7 +120,7 @@ class SimStorage(Way, Storage):
 class SimVpn(Way, VpnProtocol):
     """A protocol's servers as one process reaches them."""
 
-    def __init__(self, world: "World", process: Process, servers: VpnProtocol) -> None:
+    def __init__(self, world: Outside, process: Process, servers: VpnProtocol) -> None:
         super().__init__(world, process)
         self._servers = servers
 
@@ -231,7 +249,7 @@ class SimIds(MemoryIds):
 class SimDoorbell(MemoryDoorbell):
     """A process's own bell; it passes over the looks, one a second, that would find nothing due."""
 
-    def __init__(self, world: "World") -> None:
+    def __init__(self, world: Outside) -> None:
         super().__init__()
         self._world = world
 
@@ -245,7 +263,7 @@ class SimDoorbell(MemoryDoorbell):
 class Bells(Doorbell):
     """Rings in every living process, most of the time: a lost ring may cost a poll, never a job."""
 
-    def __init__(self, world: "World") -> None:
+    def __init__(self, world: Outside) -> None:
         self._world = world
 
     def ring(self) -> None:

@@ -1,0 +1,97 @@
+"""Planted bugs: refunds and disputes that go wrong."""
+
+from datetime import datetime
+
+from tests.simulation.bugs import Bug, gateway, instead
+
+from veilbot_core.books import Books
+from veilbot_core.domain.events import EventType
+from veilbot_core.domain.ids import SubscriptionId
+from veilbot_core.domain.money import Money
+from veilbot_core.domain.order import Order
+from veilbot_core.domain.payment import PaymentEvent, Receipt, under_dispute
+from veilbot_core.ports.storage import UnitOfWork
+from veilbot_core.steps import about
+from veilbot_runners.simulation.ports import SimGateway
+
+
+class RefundPerAttempt(SimGateway):
+    async def refund(self, order: Order, charge_id: str, money: Money, *, attempt: str) -> PaymentEvent:
+        fresh = f"{attempt} at {self._world.clock.monotonic()}"
+        return await super().refund(order, charge_id, money, attempt=fresh)
+
+
+class RefundKeepsDays(Books):
+    def _shrink(self, uow: UnitOfWork, order: Order, refunded: int, paid: int, now: datetime) -> None:
+        """Leave the grant as it is."""
+
+
+class DisputeIgnored(Books):
+    def _freeze(self, uow: UnitOfWork, subscription_id: SubscriptionId, now: datetime) -> None:
+        """Leave the keys where they are."""
+
+
+class DisputeForgotten(Books):
+    """As it was before the simulator: a dispute that overtook its charge was not thought of again."""
+
+    def _settle(self, uow: UnitOfWork, order: Order, now: datetime) -> None:
+        uow.orders.save(order)
+        uow.publish(about(self.ids, EventType.ORDER_PAID, order, now))
+
+
+class LastDisputeDecides(Books):
+    """As it was before the simulator: only the order whose dispute was heard of was looked at."""
+
+    def _disputed(self, uow: UnitOfWork, event: PaymentEvent, now: datetime) -> Receipt:
+        receipt = super()._disputed(uow, event, now)
+        order = self._order_of(uow, event)
+        if order is not None and order.subscription_id is not None:
+            subscription = uow.subscriptions.lock(order.subscription_id)
+            claimed = under_dispute(uow.payments.of_order(order.id))
+            uow.subscriptions.save(subscription.freeze(now) if claimed else subscription.thaw())
+        return receipt
+
+
+BUGS = (
+    Bug(
+        name="a refund is made anew on each attempt",
+        first=24,
+        guard="the refund's key is derived from the order",
+        breaks="refunds_take_back_what_they_paid_for",
+        faults="providers",
+        plant=gateway(RefundPerAttempt),
+    ),
+    Bug(
+        name="a refunded order keeps its days",
+        first=5,
+        guard="a refund shrinks the grant it paid for",
+        breaks="refunds_take_back_what_they_paid_for",
+        faults="none",
+        plant=instead("books", RefundKeepsDays),
+    ),
+    Bug(
+        name="a dispute changes nothing",
+        first=2,
+        guard="a dispute freezes what the money bought",
+        breaks="disputed_access_is_frozen",
+        faults="none",
+        plant=instead("books", DisputeIgnored),
+    ),
+    Bug(
+        name="a dispute that overtakes its charge is forgotten",
+        first=24,
+        guard="a charge is compared with the disputes that are booked",
+        breaks="disputed_access_is_frozen",
+        faults="providers",
+        plant=instead("books", DisputeForgotten),
+    ),
+    Bug(
+        name="the last dispute decides for all of them",
+        first=45,
+        guard="a subscription thaws when no dispute about its orders is left",
+        breaks="disputed_access_is_frozen",
+        faults="providers",
+        plant=instead("books", LastDisputeDecides),
+        orders=6,
+    ),
+)
