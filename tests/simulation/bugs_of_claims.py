@@ -55,7 +55,7 @@ class LastDisputeDecides(Books):
 BUGS = (
     Bug(
         name="a refund is made anew on each attempt",
-        first=24,
+        first=2,
         guard="the refund's key is derived from the order",
         breaks="refunds_take_back_what_they_paid_for",
         faults="providers",
