@@ -41,7 +41,6 @@ WAYS = [
     Way(server="xray", proxy="vless", options=TLS | {"network": "grpc", "path": "tunnel"}),
     Way(server="xray", proxy="shadowsocks", options={"method": "aes-256-gcm"}),
     Way(server="xray", proxy="shadowsocks", options={"method": "chacha20-ietf-poly1305"}, client="v2ray"),
-    Way(server="xray", proxy="vless", options=WS, client="v2ray"),
     Way(server="xray", proxy="vmess", client="v2ray"),
 ]
 
