@@ -8,10 +8,12 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import count
+from pathlib import Path
 
-from bench import client, machine, stock
+from bench import client, costs, machine, stock
 from bench.figures import Block, Scenario, percentile, spread
 from bench.world import VEILBOT, World, quiet
+from veilbot_core.application import Application
 
 CONCURRENT = 16
 _PATIENCE = 30.0
@@ -39,7 +41,8 @@ async def run(world: World, *, rounds: int, size: int, quick: bool) -> Scenario:
         skeleton = await start_skeleton(world)
         subjects = ["product", "photo", "text", "product x3"]
         for name in subjects if not quick else ():  # warm both up: connections, statements, caches
-            await _block(world, skeleton if name in {"photo", "text"} else product, name, await _stock(world, shop, name, 100))
+            subject = skeleton if name in {"photo", "text"} else product
+            await _block(world, subject, name, await _stock(world, shop, name, 100))
         while len(scenario.rounds) < rounds and scenario.dropped < 2 * rounds:
             order = subjects if (len(scenario.rounds) + scenario.dropped) % 2 == 0 else subjects[::-1]
             blocks: dict[str, Block] = {}
@@ -57,6 +60,8 @@ async def run(world: World, *, rounds: int, size: int, quick: bool) -> Scenario:
                 print("  " + block.line())
         for subject in (product, skeleton):
             world.end(subject.process)
+    if not scenario.rounds:
+        raise Void("the machine is too busy: the yardstick moved in every round")
     return scenario
 
 
@@ -89,7 +94,7 @@ def free_port() -> int:
         return int(sock.getsockname()[1])
 
 
-async def _stock(world: World, shop: stock.Application, name: str, size: int) -> list[stock.Purchase]:
+async def _stock(world: World, shop: Application, name: str, size: int) -> list[stock.Purchase]:
     if name in {"photo", "text"}:
         return stock.bare_purchases(world, size, next(_chats))
     return await stock.orders(world, shop, size, next(_chats))
@@ -111,7 +116,10 @@ async def _block(world: World, subject: Subject, name: str, purchases: Sequence[
             for status, body in await asyncio.gather(*(line.send(request) for line in mine)):
                 if status != 200:
                     raise Void(f"a webhook was answered {status} {body[:200]!r}")
-            latencies.append(await asyncio.wait_for(told, _PATIENCE) - began)
+            try:
+                latencies.append(await asyncio.wait_for(told, _PATIENCE) - began)
+            except TimeoutError:
+                raise Void(f"{name}: an order got no key in {_PATIENCE:.0f} s; {world.log_tail()}") from None
 
     known = len(world.keys())
     messages = world.ear.messages
@@ -169,3 +177,35 @@ def report(scenario: Scenario) -> None:
     print(f"B6 rates beside it   same work: {spread(scenario.ratios('product', 'photo', 'rate'))}")
     x3 = scenario.median("product x3", "rate")
     print(f"B6 each event 3x     {x3:.0f} keys/s, one key each; nothing lost or doubled in any round")
+
+
+async def profile(world: World, *, size: int, stacks: Path) -> Block:
+    """Sample the product during one long block."""
+    async with stock.stocked(world) as shop:
+        product = await start_product(world)
+        await _block(world, product, "product", await _stock(world, shop, "product", 200))
+        purchases = await _stock(world, shop, "product", size)
+        before = machine.cpu_by_thread(product.process.pid)
+        block = await _block(world, product, "product", purchases)
+        for name, (user, system) in machine.cpu_by_thread(product.process.pid).items():
+            known = before.get(name, (0.0, 0.0))
+            each = (user - known[0]) / size * 1e6, (system - known[1]) / size * 1e6
+            print(f"  thread {name:<20} user {each[0]:6.0f} us  system {each[1]:6.0f} us")
+        with costs.sampled(product.process.pid, stacks):
+            await _block(world, product, "product", await _stock(world, shop, "product", size))
+        return block
+
+
+async def count_work(world: World, *, size: int) -> dict[str, float]:
+    """Return what one key costs in statements, transactions and commits: exact, on any machine."""
+    counts = world.folder / "counts.json"
+    async with stock.stocked(world) as shop:
+        port = free_port()
+        settings = world.settings(port) | {"BENCH_COUNTS": str(counts)}
+        process = world.start("-m", "bench.counted", "run", env=settings)
+        await world.answering(process, port)
+        subject = Subject(process=process, port=port)
+        await _block(world, subject, "product", await _stock(world, shop, "product", size))
+        world.end(process)
+    found: dict[str, int] = json.loads(counts.read_text())
+    return {name: times / size for name, times in sorted(found.items(), key=lambda one: -one[1])}

@@ -45,7 +45,7 @@ class Scenario:
 
     def median(self, subject: str, what: str) -> float:
         """Return the median of one figure over the rounds."""
-        return statistics.median(getattr(blocks[subject], what) for blocks in self.rounds)
+        return float(statistics.median(getattr(blocks[subject], what) for blocks in self.rounds))
 
     def ratios(self, subject: str, beside: str, what: str) -> list[float]:
         """Return one ratio a round."""

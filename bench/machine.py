@@ -43,6 +43,16 @@ def _cpu(pid: int) -> float:
     return (int(fields[11]) + int(fields[12])) / _TICK  # utime and stime, man 5 proc
 
 
+def cpu_by_thread(pid: int) -> dict[str, tuple[float, float]]:
+    """Return user and system CPU seconds of each thread of a process."""
+    found = {}
+    for task in Path(f"/proc/{pid}/task").iterdir():
+        name, _, rest = (task / "stat").read_text().rpartition(")")
+        fields = rest.split()
+        found[f"{task.name} {name.partition('(')[2]}"] = int(fields[11]) / _TICK, int(fields[12]) / _TICK
+    return found
+
+
 @dataclass(frozen=True, slots=True)
 class Memory:
     """What a process tree holds, in MB."""

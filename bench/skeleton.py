@@ -1,10 +1,11 @@
 """The bare skeleton of a purchase: the least that keeps the promise "money in, one key out" on SQLite FULL.
 
 Raw ASGI, hmac by hand, ``sqlite3`` with one writer thread that commits in groups, aiohttp to Outline (its pinned
-certificate checked) and to Telegram. No jobs, no retries, no languages, no sealing: what the product does beyond it is
-what the ratio shows. ``/text`` sends a message, ``/photo`` draws the QR code and sends the picture, as the product does.
+certificate checked) and to Telegram. No jobs, no retries, no languages, no sealing: what the product does beyond it
+is what the ratio shows. ``/text`` sends a message; ``/photo`` draws the QR code and sends the picture, as the product
+does.
 
-Run: ``python -m bench.skeleton '{"port": ..., "db": ..., "secret": ..., "telegram": ..., "outline": [[url, sha256]]}'``
+Run: ``python -m bench.skeleton '{"port": 1, "db": "", "secret": "", "telegram": "", "outline": [["url", "sha256"]]}'``
 """
 
 import asyncio
@@ -28,7 +29,8 @@ import uvicorn
 from veilbot_adapters import qr
 
 _SCHEMA = """
-CREATE TABLE payments (provider TEXT, external_id TEXT, order_id TEXT, PRIMARY KEY (provider, external_id)) WITHOUT ROWID;
+CREATE TABLE payments (provider TEXT, external_id TEXT, order_id TEXT, PRIMARY KEY (provider, external_id))
+    WITHOUT ROWID;
 CREATE TABLE keys (id TEXT PRIMARY KEY, order_id TEXT UNIQUE, server INTEGER, state TEXT, url TEXT) WITHOUT ROWID;
 """
 Work = Callable[[sqlite3.Cursor], Any]
@@ -101,9 +103,12 @@ class Shop:
 
     async def _live(self, receive: Any, send: Any) -> None:  # noqa: ANN401 - ASGI
         await receive()
-        async with aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(limit=64), cookie_jar=aiohttp.DummyCookieJar()
-        ) as self._http, asyncio.TaskGroup() as self._group:
+        async with (
+            aiohttp.ClientSession(
+                connector=aiohttp.TCPConnector(limit=64), cookie_jar=aiohttp.DummyCookieJar()
+            ) as self._http,
+            asyncio.TaskGroup() as self._group,
+        ):
             self._writer = Writer(self._given["db"])
             gc.collect()
             gc.freeze()

@@ -79,9 +79,7 @@ async def stocked(world: World) -> AsyncIterator[Application]:
             await shop.catalog.add(Terms(name="Month", days=30, traffic_limit=100 * 10**9), {"USD": _PRICE})
             for name, server in world.sandbox.outline.servers.items():
                 endpoint = {"api_url": server.api_url, "cert_sha256": server.cert_sha256}
-                draft = Draft(
-                    name=name, protocol=Protocol.OUTLINE, country="NL", endpoint=endpoint, capacity=1_000_000
-                )
+                draft = Draft(name=name, protocol=Protocol.OUTLINE, country="NL", endpoint=endpoint, capacity=1_000_000)
                 await shop.fleet.add(draft)
         yield shop
 

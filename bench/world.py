@@ -114,12 +114,12 @@ class World:
                 raise RuntimeError(f"it ended with {process.returncode}; see {self.log_tail()}")
             try:
                 (line,) = await client.connect(port, 1)
+                status, _ = await line.send(b"GET /readyz HTTP/1.1\r\nhost: 127.0.0.1\r\n\r\n")
             except OSError:
                 if time.monotonic() > end:
                     raise
                 await asyncio.sleep(0.005)
                 continue
-            status, _ = await line.send(b"GET /readyz HTTP/1.1\r\nhost: 127.0.0.1\r\n\r\n")
             line.close()
             if status != 200:
                 raise RuntimeError(f"it is not ready: {status}; {self.log_tail()}")
@@ -179,7 +179,8 @@ def _front(sandbox: Sandbox) -> serving.Asgi:
     async def app(scope: Any, receive: Any, send: Any) -> None:  # noqa: ANN401 - ASGI
         path = scope.get("path", "")
         if path.startswith(f"{_TELEGRAM}/bot"):
-            await api({**scope, "path": path[len(_TELEGRAM) :]}, receive, send)
+            scope["path"] = path[len(_TELEGRAM) :]
+            await api(scope, receive, send)
         else:
             await rest(scope, receive, send)
 
@@ -194,4 +195,3 @@ async def quiet(pid: int, seconds: float = 8.0, window: float = 0.4) -> None:
         await asyncio.sleep(window)
         if machine.cpu(pid) - before <= 0.04 * window:
             return
-

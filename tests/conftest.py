@@ -1,12 +1,14 @@
 """Databases for every test that wants one: already migrated, and its own."""
 
 import itertools
+import logging
 import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import structlog
 from tests.postgres import Server, any_server, apart
 
 from veilbot_adapters.database import migrate
@@ -77,3 +79,14 @@ def sqlite_url(tmp_path: Path, _sqlite_template: Path) -> str:
     path = tmp_path / "veilbot.db"
     shutil.copyfile(_sqlite_template, path)
     return f"sqlite+aiosqlite:///{path}"
+
+
+@pytest.fixture
+def kept_logs() -> Iterator[None]:
+    """Give the process its logging back after a test that configures it."""
+    root = logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+    yield
+    root.handlers[:] = handlers
+    root.setLevel(level)
+    structlog.reset_defaults()

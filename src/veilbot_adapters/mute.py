@@ -12,7 +12,7 @@ _LOG = logging.getLogger(__name__)
 class MuteNotifier(Notifier):
     """Reaches nobody, and says so."""
 
-    async def tell(self, user: User, message: Message) -> Delivery:
+    async def tell(self, user: User, message: Message) -> Delivery:  # noqa: ARG002 - the port's
         """Answer that the customer cannot be reached; what there is to say waits under their link."""
         return Delivery.UNREACHABLE
 

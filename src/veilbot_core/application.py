@@ -5,7 +5,9 @@ from dataclasses import dataclass
 
 from veilbot_core.domain.jobs import Job, JobKind
 from veilbot_core.domain.policy import Policy
+from veilbot_core.ports.clock import Clock
 from veilbot_core.ports.doorbell import Doorbell
+from veilbot_core.ports.ids import Ids
 from veilbot_core.ports.limiter import Limiter
 from veilbot_core.ports.storage import Storage
 from veilbot_core.services.api_keys import ApiKeys
@@ -41,6 +43,8 @@ class Application:
     requests: Requests
     work: Work
     storage: Storage
+    clock: Clock
+    ids: Ids
     limiter: Limiter
     doorbell: Doorbell
     policy: Policy
@@ -66,6 +70,7 @@ def handlers(
         JobKind.FULFIL_ORDER: fulfilment.fulfil,
         JobKind.CLOSE_ORDER: payments.close,
         JobKind.REFUND_ORDER: payments.refund,
+        JobKind.RESTORE_KEYS: fulfilment.restore,
         JobKind.APPLY_KEY: provisioning.apply,
         JobKind.TELL_PAID: notices.tell,
         JobKind.TELL_READY: notices.tell,

@@ -5,6 +5,7 @@ from datetime import datetime
 
 from veilbot_core.domain.events import Event, EventType
 from veilbot_core.domain.ids import EventId, PaymentId, SubscriptionId
+from veilbot_core.domain.jobs import Job, JobKind
 from veilbot_core.domain.key import ABSENT
 from veilbot_core.domain.money import Money
 from veilbot_core.domain.order import Order, OrderStatus
@@ -16,12 +17,13 @@ from veilbot_core.domain.payment import (
     PaymentStatus,
     Receipt,
     given_back,
+    under_dispute,
 )
 from veilbot_core.domain.policy import Policy
 from veilbot_core.domain.subscription import GrantSource
 from veilbot_core.ports.ids import Ids
 from veilbot_core.ports.storage import UnitOfWork
-from veilbot_core.steps import about, hold, keys_of, refold, reserve, want
+from veilbot_core.steps import about, hold, keys_of, refold, want
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,19 +100,21 @@ class Books:
         uow.publish(about(self.ids, EventType.SUBSCRIPTION_SHRUNK, subscription, now))
 
     def _disputed(self, uow: UnitOfWork, event: PaymentEvent, now: datetime) -> Receipt:
+        """Freeze what a disputed payment bought, until every dispute about it is won."""
         order = self._order_of(uow, event)
-        if event.happening is Happening.DISPUTED:
-            payment = self._record(uow, event, PaymentKind.DISPUTE, order, PaymentStatus.ACCEPTED, "")
-            if payment is None:
-                return Receipt.DUPLICATE
+        kind = PaymentKind.REVERSAL if event.happening is Happening.DISPUTE_WON else PaymentKind.DISPUTE
+        payment = self._record(uow, event, kind, order, PaymentStatus.ACCEPTED, "")
+        if payment is None and event.happening is not Happening.DISPUTE_LOST:
+            return Receipt.DUPLICATE
+        if payment is not None and kind is PaymentKind.DISPUTE:
             uow.publish(self._fact(EventType.PAYMENT_DISPUTED, payment, now))
         if order is None:
             return Receipt.ACCEPTED
-        won = event.happening is Happening.DISPUTE_WON
-        if order.status is OrderStatus.PAID and not won:
+        disputed = under_dispute(uow.payments.of_order(order.id))
+        if order.status is OrderStatus.PAID and disputed:
             hold(uow, self.ids, order, "its payment is disputed", now)
         if order.subscription_id is not None:
-            self._freeze(uow, order.subscription_id, now, frozen=not won)
+            self._freeze(uow, order.subscription_id, now, frozen=disputed)
         return Receipt.ACCEPTED
 
     def _freeze(self, uow: UnitOfWork, subscription_id: SubscriptionId, now: datetime, *, frozen: bool) -> None:
@@ -122,8 +126,7 @@ class Books:
             want(uow, keys_of(uow, [subscription]), ABSENT, now)
         else:
             subscription = subscription.thaw()
-            if subscription.wants_keys(now, self.policy.grace):
-                reserve(uow, subscription, now)
+            uow.jobs.ask(Job.ask(JobKind.RESTORE_KEYS, subscription.id, now))
         uow.subscriptions.save(subscription)
         kind = EventType.SUBSCRIPTION_FROZEN if frozen else EventType.SUBSCRIPTION_THAWED
         uow.publish(about(self.ids, kind, subscription, now))
@@ -162,6 +165,7 @@ class Books:
             provider=event.provider,
             kind=kind,
             external_id=event.external_id,
+            charge_id=event.charge_id,
             money=event.money or Money(amount=0, currency="XXX"),
             status=status,
             order_id=order.id if order else None,

@@ -33,7 +33,7 @@ async def examine(env_file: Path) -> list[Finding]:
         async with open_container(settings) as container:
             findings.append(await _database(container))
             findings.extend(_money(settings))
-            findings.extend(await _bot(settings))
+            findings.append(await _bot(container))
             if findings[1].ok:
                 findings.extend([finding async for finding in _servers(container)])
     except VeilbotError as error:
@@ -64,17 +64,16 @@ def _money(settings: Settings) -> list[Finding]:
     return found
 
 
-async def _bot(settings: Settings) -> list[Finding]:
-    if settings.telegram.token is None:
+async def _bot(container: Container) -> Finding:
+    telegram = container.telegram()
+    if telegram is None:
         mend = "set VEILBOT_TELEGRAM__TOKEN to what @BotFather gave you"
-        return [Finding(check="bot", ok=False, says="no bot is configured", mend=mend)]
-    from veilbot_runners.serving import bot_name
-
+        return Finding(check="bot", ok=False, says="no bot is configured", mend=mend)
     try:
-        name = await bot_name(settings)
+        name = (await telegram.call("getMe", {}))["username"]
     except VeilbotError as error:
-        return [Finding(check="bot", ok=False, says=str(error), mend="check VEILBOT_TELEGRAM__TOKEN and the network")]
-    return [Finding(check="bot", ok=True, says=f"Telegram knows it as @{name}")]
+        return Finding(check="bot", ok=False, says=str(error), mend="check VEILBOT_TELEGRAM__TOKEN and the network")
+    return Finding(check="bot", ok=True, says=f"Telegram knows it as @{name}")
 
 
 async def _servers(container: Container) -> AsyncIterator[Finding]:

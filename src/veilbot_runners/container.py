@@ -9,6 +9,7 @@ import hashlib
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import timedelta
+from typing import TYPE_CHECKING
 
 import structlog
 from dependency_injector import containers, providers
@@ -49,6 +50,9 @@ from veilbot_core.services.subscriptions import Subscriptions
 from veilbot_core.services.users import Users
 from veilbot_core.services.work import Work
 from veilbot_runners.settings import Settings
+
+if TYPE_CHECKING:
+    from veilbot_adapters.telegram import BotApi
 
 _LOG = structlog.get_logger(__name__)
 
@@ -118,21 +122,31 @@ def _outline(settings: Settings, clock: Clock, ids: Ids) -> VpnProtocol:
     return OutlineProtocol(guards, allow_private=settings.allow_private_servers)
 
 
-def _notifier(settings: Settings, clock: Clock, ids: Ids) -> Notifier:
+def _telegram(settings: Settings, clock: Clock, ids: Ids) -> "BotApi | None":
+    """Return the one client of the bot; replies, notices and polling share its limits."""
     if settings.telegram.token is None:
+        return None
+    from veilbot_adapters.telegram import BotApi, Pace
+
+    guards = Guards(clock, ids, Limits(timeout=settings.timeout.telegram, in_flight=64, waiting=256))
+    pace = Pace(clock, settings.limit.messages_per_second)
+    token = settings.telegram.token.get_secret_value()
+    return BotApi(token, guards.get("telegram"), pace, api_base=settings.telegram.api_base)
+
+
+def _v2ray(settings: Settings, clock: Clock, ids: Ids) -> VpnProtocol:
+    from veilbot_adapters.vpn.v2ray import V2RayProtocol
+
+    guards = Guards(clock, ids, Limits(timeout=settings.timeout.server))
+    return V2RayProtocol(guards, clock, ids, allow_private=settings.allow_private_servers)
+
+
+def _notifier(settings: Settings, telegram: "BotApi | None") -> Notifier:
+    if telegram is None:
         return MuteNotifier()
     from veilbot_adapters.telegram import TelegramNotifier, Texts
 
-    guards = Guards(clock, ids, Limits(timeout=settings.timeout.telegram, in_flight=32, waiting=256))
-    return TelegramNotifier(
-        settings.telegram.token.get_secret_value(),
-        guards.get("telegram"),
-        Texts(),
-        clock=clock,
-        api_base=settings.telegram.api_base,
-        admin_ids=settings.telegram.admin_ids,
-        per_second=settings.limit.messages_per_second,
-    )
+    return TelegramNotifier(telegram, Texts(), admin_ids=settings.telegram.admin_ids)
 
 
 class Container(containers.DeclarativeContainer):
@@ -150,8 +164,14 @@ class Container(containers.DeclarativeContainer):
     secrets = providers.Singleton(_secrets, settings)
     failpoints = providers.Singleton(_failpoints, settings)
     gateways = providers.Singleton(_gateways, settings, clock, ids)
-    notifier = providers.Singleton(_notifier, settings, clock, ids)
-    protocols = providers.Dict({Protocol.OUTLINE: providers.Singleton(_outline, settings, clock, ids)})
+    telegram = providers.Singleton(_telegram, settings, clock, ids)
+    notifier = providers.Singleton(_notifier, settings, telegram)
+    protocols = providers.Dict(
+        {
+            Protocol.OUTLINE: providers.Singleton(_outline, settings, clock, ids),
+            Protocol.V2RAY: providers.Singleton(_v2ray, settings, clock, ids),
+        }
+    )
     policy = providers.Singleton(_policy, settings)
 
     books = providers.Singleton(Books, ids=ids, policy=policy)
@@ -221,6 +241,8 @@ class Container(containers.DeclarativeContainer):
         requests=requests,
         work=work,
         storage=storage,
+        clock=clock,
+        ids=ids,
         limiter=limiter,
         doorbell=doorbell,
         policy=policy,
@@ -239,7 +261,7 @@ async def open_container(settings: Settings, **overrides: object) -> AsyncIterat
     async with AsyncExitStack() as stack:
         container.application()
         adapters = [container.storage(), *container.gateways().values(), *container.protocols().values()]
-        for adapter in [*adapters, container.notifier()]:
+        for adapter in [*adapters, container.telegram()]:
             if hasattr(adapter, "close"):
                 stack.push_async_callback(adapter.close)
         yield container

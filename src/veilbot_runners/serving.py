@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING, Any
 import structlog
 import uvicorn
 
-from veilbot_adapters.system import SystemClock
-from veilbot_core.domain.errors import InvalidInput, Rejected
+from veilbot_core.domain.errors import InvalidInput
 from veilbot_runners.container import Container, open_container
 from veilbot_runners.settings import Settings
 from veilbot_runners.worker import Worker
@@ -163,8 +162,8 @@ def make_bot(settings: Settings, container: Container) -> "TelegramBot":
     from veilbot_adapters.telegram import Texts
     from veilbot_runners.bot import TelegramBot, Webhook
 
-    telegram, webhook = settings.telegram, None
-    if telegram.token is None:
+    telegram, webhook, wire = settings.telegram, None, container.telegram()
+    if telegram.token is None or wire is None:
         raise InvalidInput("VEILBOT_TELEGRAM__TOKEN is not set: there is no bot", field="VEILBOT_TELEGRAM__TOKEN")
     if telegram.mode == "webhook" and telegram.webhook_secret is not None:
         url = f"{settings.public_url}/webhooks/telegram"
@@ -172,6 +171,7 @@ def make_bot(settings: Settings, container: Container) -> "TelegramBot":
     return TelegramBot(
         container.application(),
         telegram.token.get_secret_value(),
+        wire=wire,
         texts=Texts(),
         draw=qr.png,
         api_base=telegram.api_base,
@@ -196,21 +196,6 @@ def make_api(
         qr=qr.svg,
         support_url=settings.support_url,
     )
-
-
-async def bot_name(settings: Settings) -> str:
-    """Ask Telegram who the bot is. Raises Unavailable, Rejected."""
-    from veilbot_runners.bot.screens import Call
-    from veilbot_runners.bot.wire import TelegramError, Wire
-
-    token = settings.telegram.token
-    wire = Wire(token.get_secret_value() if token else "", SystemClock(), api_base=settings.telegram.api_base)
-    try:
-        return str((await wire.call(Call(method="getMe", payload={})))["username"])
-    except TelegramError as error:
-        raise Rejected(f"Telegram refuses the token: {error.description}") from None
-    finally:
-        await wire.close()
 
 
 async def document(settings: Settings) -> dict[str, Any]:

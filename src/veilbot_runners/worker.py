@@ -98,4 +98,4 @@ class Worker:
                 _LOG.warning("facts wait in the outbox", error=str(error))
                 handed = 0
             if handed < _RELAYED:
-                await self.application.work.clock.sleep(self.poll)
+                await self.application.clock.sleep(self.poll)

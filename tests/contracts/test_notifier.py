@@ -9,7 +9,7 @@ from tests.runners.bot.telegram import TEXTS, TOKEN, Telegram, open_telegram
 
 from veilbot_adapters.memory import MemoryClock, MemoryIds, MemoryNotifier
 from veilbot_adapters.resilience import Guard
-from veilbot_adapters.telegram import TelegramNotifier
+from veilbot_adapters.telegram import BotApi, Pace, TelegramNotifier
 from veilbot_core.domain.errors import Unavailable
 from veilbot_core.domain.ids import UserId
 from veilbot_core.domain.user import Language, User
@@ -48,11 +48,9 @@ async def subject(request: pytest.FixtureRequest, served: Telegram) -> AsyncIter
         return
     clock = MemoryClock()
     guard = Guard("telegram", clock, MemoryIds(clock))
-    notifier = TelegramNotifier(
-        TOKEN, guard, TEXTS, clock=clock, api_base=served.base, admin_ids=(OPERATOR,), per_second=0
-    )
-    yield over_telegram(notifier, served, clock)
-    await notifier.close()
+    api = BotApi(TOKEN, guard, Pace(clock, 0), api_base=served.base)
+    yield over_telegram(TelegramNotifier(api, TEXTS, admin_ids=(OPERATOR,)), served, clock)
+    await api.close()
 
 
 def in_memory() -> Subject:

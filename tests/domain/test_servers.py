@@ -63,8 +63,10 @@ class TestServer:
         ],
     )
     def test_only_an_active_answering_server_with_room_takes_keys(
-        self, changes: dict[str, object], takes: bool
-    ) -> None:  # noqa: FBT001
+        self,
+        changes: dict[str, object],
+        takes: bool,  # noqa: FBT001 - a case of the table
+    ) -> None:
         assert a_server(**changes).open is takes
 
     def test_turning_changes_only_the_status(self) -> None:

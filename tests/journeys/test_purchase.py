@@ -2,9 +2,7 @@
 
 import asyncio
 import base64
-import signal
 
-import pytest
 from tests.journeys.world import Customer, World, eventually
 
 from veilbot_runners.sandbox.outline_server import Outage
@@ -12,25 +10,17 @@ from veilbot_runners.sandbox.outline_server import Outage
 KEY = r"ss://[^\s<]+"
 
 
-@pytest.fixture
-async def shop(world: World) -> World:
-    """An open shop: schema, a tariff, three servers, and the one process that is all of it."""
-    await world.stock()
-    world.start("run")
-    await world.ready()
-    return world
-
-
 async def bought(world: World, chat: int, language: str = "en", country: str = "Netherlands") -> tuple[Customer, str]:
     customer = Customer(world=world, chat=chat, language=language)
     session = await customer.checkout(country=country)
     await customer.pay(session)
-    return customer, await customer.hears(KEY)
+    return customer, (await customer.hears(KEY)).split("#")[0]
 
 
 async def test_a_customer_buys_a_key_that_the_server_has(shop: World) -> None:
+    before = shop.keys()
     _, key = await bought(shop, 1)
-    assert shop.keys() == [key.split("#")[0]]
+    assert set(shop.keys()) - set(before) == {key}
 
 
 async def test_a_russian_customer_reads_russian(shop: World) -> None:
@@ -43,29 +33,30 @@ async def test_the_link_gives_the_same_key_without_telegram(shop: World) -> None
     link = await customer.hears(r"http://127\.0\.0\.1:\d+/s/[\w-]+")
     answer = await shop.http.get(link)
     assert answer.status_code == 200
-    assert key.split("#")[0] in base64.b64decode(answer.text).decode()
+    assert key in base64.b64decode(answer.text).decode()
 
 
 async def test_the_same_event_ten_times_makes_one_key(shop: World) -> None:
+    before = len(shop.keys())
     customer = Customer(world=shop, chat=4)
     session = await customer.checkout()
     event = shop.sandbox.stripe.books.pay(session)
-    send = shop.sandbox.stripe.webhooks.send
-    statuses = await asyncio.gather(*(send(event) for _ in range(10)))
+    statuses = await asyncio.gather(*(shop.sandbox.stripe.webhooks.send(event) for _ in range(10)))
     await customer.hears(KEY)
     assert set(statuses) == {200}
-    assert len(shop.keys()) == 1
+    assert len(shop.keys()) == before + 1
 
 
 async def test_a_renewal_keeps_the_key_and_adds_the_days(shop: World) -> None:
-    customer, key = await bought(shop, 5)
+    customer, _ = await bought(shop, 5)
+    before = shop.keys()
     await customer.say("/keys")
     await customer.tap("(?i)renew")
     await customer.tap("Month")
     url: str = await eventually("another pay button", lambda: unpaid(customer))
     await customer.pay(url.rsplit("/", 1)[1])
     await customer.hears("(?i)renewed|extended")
-    assert shop.keys() == [key.split("#")[0]]
+    assert shop.keys() == before
 
 
 async def unpaid(customer: Customer) -> str | None:
@@ -79,19 +70,21 @@ async def unpaid(customer: Customer) -> str | None:
 
 
 async def test_while_the_server_is_down_the_customer_is_told_the_truth_and_then_gets_the_key(shop: World) -> None:
+    before = len(shop.keys())
     customer = Customer(world=shop, chat=6)
     session = await customer.checkout()
     await shop.sandbox.outline.play("Amsterdam 1", Outage.DOWN)
     await customer.pay(session)
-    await customer.hears("(?i)paid|payment")
+    await customer.hears("(?i)payment|paid")
     await bought(shop, 7, country="Germany")
-    assert len(shop.keys()) == 1
+    assert len(shop.keys()) == before + 1
     await shop.sandbox.outline.play("Amsterdam 1", Outage.NONE)
     await customer.hears(KEY)
-    assert len(shop.keys()) == 2
+    assert len(shop.keys()) == before + 2
 
 
 async def test_an_unsigned_event_changes_nothing(shop: World) -> None:
+    before = shop.keys()
     customer = Customer(world=shop, chat=8)
     session = await customer.checkout()
     event = shop.sandbox.stripe.books.pay(session)
@@ -99,25 +92,4 @@ async def test_an_unsigned_event_changes_nothing(shop: World) -> None:
     answer = await shop.http.post(url, content=event, headers={"Stripe-Signature": "t=1,v1=00"})
     assert answer.status_code == 400
     assert answer.headers["content-type"] == "application/problem+json"
-    assert shop.keys() == []
-
-
-@pytest.mark.parametrize("point", ["C1", "C2", "C3", "C6", "C7", "C8", "C9", "C10", "C11", "C12"])
-async def test_killed_anywhere_in_a_purchase_one_key_comes_out(world: World, point: str) -> None:
-    await world.stock()
-    doomed = world.start("run", VEILBOT_FAILPOINT=f"{point}:kill")
-    await world.ready()
-    customer = Customer(world=world, chat=9)
-    session = await customer.checkout()
-    await customer.pay(session)
-    assert await asyncio.to_thread(doomed.wait, 20) == -signal.SIGKILL
-    world.start("run")
-    await world.ready()
-    await customer.hears(KEY)
-    assert len(world.keys()) == 1
-
-
-async def test_sigterm_ends_it_cleanly(world: World) -> None:
-    process = world.start("run")
-    await world.ready()
-    assert await world.stop(process) == 0
+    assert shop.keys() == before

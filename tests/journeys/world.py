@@ -10,6 +10,7 @@ import sys
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from itertools import chain
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -134,10 +135,9 @@ class Customer:
     async def button(self, key: str, pattern: str) -> dict[str, Any] | None:
         """Return the newest button whose ``key`` matches."""
         for message in reversed(await self.messages()):
-            for row in message.get("buttons") or []:
-                for button in row:
-                    if re.search(pattern, str(button.get(key) or "")):
-                        return {"message_id": message["message_id"], **button}
+            for button in chain.from_iterable(message.get("buttons") or []):
+                if re.search(pattern, str(button.get(key) or "")):
+                    return {"message_id": message["message_id"], **button}
         return None
 
     async def tap(self, pattern: str) -> Any:
@@ -167,7 +167,8 @@ class Customer:
             found = (re.search(pattern, text) for text in await self.texts())
             return next((match[0] for match in found if match), None)
 
-        return await eventually(f"the bot to say {pattern!r}", look)
+        heard: str = await eventually(f"the bot to say {pattern!r}", look)
+        return heard
 
 
 async def eventually(what: str, look: Callable[[], Any], seconds: float = PATIENCE) -> Any:
@@ -207,10 +208,9 @@ async def open_world(folder: Path, database_url: str) -> AsyncIterator[World]:
         try:
             yield world
         finally:
-            for process in world.processes:
-                if process.poll() is None:
-                    process.kill()
-                    process.wait()
+            for process in [one for one in world.processes if one.poll() is None]:
+                process.kill()
+                process.wait()
             sandbox.telegram.stop()
             stop.set()
 
@@ -234,6 +234,7 @@ def _environment(base: str, shop_port: int, database_url: str, made: Credentials
         "VEILBOT_STRIPE__SECRET_KEY": made.stripe_key,
         "VEILBOT_STRIPE__WEBHOOK_SECRET": made.webhook_secret,
         "VEILBOT_STRIPE__API_BASE": f"{base}/sandbox/stripe",
-        "VEILBOT_WORKER__LEASE_SECONDS": "5",
-        "VEILBOT_WORKER__SWEEP_SECONDS": "2",
+        "VEILBOT_WORKER__LEASE_SECONDS": "2",
+        "VEILBOT_WORKER__SWEEP_SECONDS": "1",
+        "VEILBOT_WORKER__POLL_SECONDS": "0.2",
     }

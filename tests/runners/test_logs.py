@@ -3,7 +3,6 @@
 import io
 import json
 import logging
-from collections.abc import Iterator
 
 import pytest
 import structlog
@@ -23,21 +22,17 @@ SECRETS = {
 
 
 @pytest.fixture
-def written() -> Iterator[io.StringIO]:
-    root = logging.getLogger()
-    before, level = root.handlers[:], root.level
+def written(kept_logs: None) -> io.StringIO:  # noqa: ARG001
     stream = io.StringIO()
     logs.configure("debug", secrets=[SECRETS["known value"]], stream=stream)
-    yield stream
-    root.handlers[:] = before
-    root.setLevel(level)
-    structlog.reset_defaults()
+    return stream
 
 
 @pytest.mark.parametrize("secret", SECRETS.values(), ids=SECRETS.keys())
 def test_a_secret_is_masked_wherever_it_stands(written: io.StringIO, secret: str) -> None:
     log = structlog.get_logger("shop")
-    log.info("in the event " + secret, value=secret, deep={"list": [secret]}, error=ValueError(secret))
+    event = f"in the event {secret}"
+    log.info(event, value=secret, deep={"list": [secret]}, error=ValueError(secret))
     logging.getLogger("library").warning("from a library: %s", secret)
     try:
         int(secret)
@@ -73,17 +68,14 @@ def test_outside_a_terminal_each_line_is_json_with_its_context(written: io.Strin
     assert line["timestamp"].endswith("Z")
 
 
+@pytest.mark.usefixtures("kept_logs")
 def test_on_a_terminal_it_is_made_for_reading() -> None:
     class Terminal(io.StringIO):
         def isatty(self) -> bool:
             return True
 
-    root = logging.getLogger()
-    before = root.handlers[:]
     stream = Terminal()
     logs.configure("info", stream=stream)
     structlog.get_logger("shop").info("paid", amount=499)
-    root.handlers[:] = before
-    structlog.reset_defaults()
     assert "paid" in stream.getvalue()
     assert not stream.getvalue().startswith("{")

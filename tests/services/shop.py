@@ -89,6 +89,8 @@ def build(out: Outside) -> Application:
         "requests": Requests(**base),
     }
     return Application(
+        clock=out.clock,
+        ids=out.ids,
         **parts,
         users=Users(**named),
         catalog=Catalog(**named),

@@ -3,14 +3,14 @@
 from dataclasses import replace
 
 import pytest
-from tests.services.world import DAY, HOUR, World
+from tests.services.world import DAY, HOUR, MINUTE, World
 
 from veilbot_adapters.memory.webhook import read
 from veilbot_core.domain.errors import Refused
 from veilbot_core.domain.events import EventType
 from veilbot_core.domain.ids import OrderId
 from veilbot_core.domain.order import Order, OrderStatus
-from veilbot_core.domain.payment import PaymentKind, Provider, Receipt
+from veilbot_core.domain.payment import Happening, PaymentKind, Provider, Receipt
 from veilbot_core.domain.server import Server
 from veilbot_core.domain.subscription import Standing
 from veilbot_core.domain.tariff import Tariff
@@ -63,6 +63,39 @@ class TestDispute:
     async def test_winning_what_was_never_frozen_changes_nothing(self, world: World, ann: User, order: Order) -> None:
         assert await dispute(world, order, won=True) is Receipt.ACCEPTED
         assert (await world.holding(ann)).standing is Standing.ACTIVE
+
+    async def test_won_heard_before_disputed_leaves_it_as_it_was(self, world: World, ann: User, order: Order) -> None:
+        await dispute(world, order, won=True)
+        await dispute(world, order)
+        assert (await world.holding(ann)).standing is Standing.ACTIVE
+
+    async def test_of_two_disputes_both_must_be_won(
+        self, world: World, server: Server, ann: User, order: Order
+    ) -> None:
+        await dispute(world, order)
+        event = read(Provider.STRIPE, world.gateway.dispute(order.id)[0])
+        assert event is not None
+        second = replace(event, event_id="evt_second", external_id="dp_second")
+        await world.receive(world.gateway.deliver(second))
+        await dispute(world, order, won=True)
+        assert (await world.holding(ann)).standing is Standing.FROZEN
+        won = replace(second, event_id="evt_won", happening=Happening.DISPUTE_WON)
+        await world.receive(world.gateway.deliver(won))
+        await world.settle()
+        assert (await world.holding(ann)).standing is Standing.ACTIVE
+        assert len(world.remote(server)) == 1
+
+    async def test_won_without_a_free_place_the_key_waits_for_one(
+        self, world: World, server: Server, tariff: Tariff, order: Order, bob: User
+    ) -> None:
+        await dispute(world, order)
+        for _ in range(server.capacity):
+            await world.buy(bob, tariff)
+        assert await dispute(world, order, won=True) is Receipt.ACCEPTED
+        assert world.alerts() == ["payment.disputed", "order.waiting"]
+        other = await world.server()
+        await world.advance(2 * MINUTE)
+        assert len(world.remote(other)) == 1
 
     async def test_winning_after_the_end_brings_no_key_back(self, world: World, server: Server, order: Order) -> None:
         await dispute(world, order)

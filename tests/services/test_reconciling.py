@@ -6,7 +6,7 @@ import pytest
 from tests.services.world import DAY, MINUTE, POLICY, World, ids
 
 from veilbot_adapters.memory import MemoryServer
-from veilbot_core.domain.errors import NotFound, Unavailable
+from veilbot_core.domain.errors import Conflict, NotFound
 from veilbot_core.domain.jobs import JobKind
 from veilbot_core.domain.server import Server, ServerStatus
 from veilbot_core.domain.tariff import Tariff
@@ -150,7 +150,7 @@ class TestJobs:
         await world.app.fleet.turn(server.id, ServerStatus.DISABLED)
         await world.settle()
         assert world.vpn.calls.total() == calls
-        with pytest.raises(Unavailable):
+        with pytest.raises(Conflict, match="disabled"):
             await world.reconcile(server)
 
     async def test_an_unknown_server(self, world: World, ann: User) -> None:

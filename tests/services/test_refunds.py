@@ -108,8 +108,25 @@ class TestRefund:
         event = dashboard(world, order, external_id=sent.id, money=sent.money)
         assert await world.receive(world.gateway.deliver(event)) is Receipt.ACCEPTED
         await world.advance(MINUTE)
-        assert world.gateway.calls["refund"] == 1
+        assert len(world.gateway.refunds) == 1
         assert sum(p.kind is PaymentKind.REFUND for p in await world.payments(order)) == 1
+
+    async def test_what_is_paid_again_after_a_full_refund_goes_back_by_its_own_charge(
+        self, world: World, order: Order
+    ) -> None:
+        await world.refund(order)
+        await world.receive(world.gateway.pay(order.id, again=True))
+        await world.refund(order)
+        assert len({r.charge_id for r in world.gateway.refunds.values()}) == 2
+        with pytest.raises(Conflict):
+            await world.app.payments.ask_refund(order.id)
+
+    async def test_two_parts_asked_at_once_are_both_sent(self, world: World, ann: User, order: Order) -> None:
+        await world.app.payments.ask_refund(order.id, 100)
+        await world.app.payments.ask_refund(order.id, 150)
+        await world.settle()
+        assert sorted(r.money.amount for r in world.gateway.refunds.values()) == [100, 150]
+        assert await world.days_left(ann) == 5
 
     async def test_a_refund_that_the_provider_refuses_is_for_a_person(self, world: World, order: Order) -> None:
         world.gateway.fail_next(Rejected("disputed"), on="refund", times=9)

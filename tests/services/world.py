@@ -51,22 +51,27 @@ class World:
 
         When it dies (`Killed`), what it claimed stays claimed.
         """
-        died = False
         for _ in range(500):
-            jobs = [] if died else await self.app.work.claim(20)
+            jobs = await self.app.work.claim(20)
             if not jobs:
                 break
-            try:
-                async with asyncio.TaskGroup() as group:
-                    for job in jobs:
-                        group.create_task(self.app.work.run(job))
-            except* Killed:
-                died = True
+            if not await self._do(jobs):
+                return False
         else:
             raise AssertionError("the shop does not come to rest")
-        while not died and await self.app.work.relay(100):
+        while await self.app.work.relay(100):
             pass
-        return not died
+        return True
+
+    async def _do(self, jobs: Sequence[Job]) -> bool:
+        lived = True
+        try:
+            async with asyncio.TaskGroup() as group:
+                for job in jobs:
+                    group.create_task(self.app.work.run(job))
+        except* Killed:
+            lived = False
+        return lived
 
     async def advance(self, by: timedelta) -> None:
         """Let time pass, stopping wherever a job is due or a subscription asks for something."""

@@ -22,7 +22,7 @@ _SUBSCRIPTION_OF_LINK = Statement(
     select(_subscriptions).where(_subscriptions.c.token_digest == bindparam("token_digest"))
 )
 _ADD_SUBSCRIPTION = insert_unknown(_subscriptions)
-_SAVE_SUBSCRIPTION = update_row(_subscriptions)
+_SAVE_SUBSCRIPTION = update_row(_subscriptions, but=frozenset({"user_id"}))
 _COUNT_SUBSCRIPTIONS = Statement(
     *(select(func.count().label("found")).where(some) for some in among(_subscriptions.c.id, "ids"))
 )
@@ -55,10 +55,13 @@ _LOCK_KEYS = Statement(
     )
 )
 _ADD_KEY = insert_unknown(_keys)
-_SAVE_KEY = update_row(_keys)
+_SAVE_KEY = update_row(_keys, but=frozenset({"subscription_id", "user_id", "server_id", "protocol"}))
 _COUNT_KEYS = Statement(*(select(func.count().label("found")).where(some) for some in among(_keys.c.id, "ids")))
 _SAVE_USAGE = Statement(
     update(_keys).where(_keys.c.id == bindparam("id")).values(used=bindparam("used"), counter=bindparam("counter"))
+)
+_KEYS_OF_ONE = Statement(
+    select(_keys).where(_keys.c.subscription_id == bindparam("id")).order_by(_keys.c.created_at, _keys.c.id)
 )
 _KEYS_OF_SUBSCRIPTIONS = Statement(
     *(
@@ -175,8 +178,12 @@ class Keys(Repository, ports.Keys):
 
     def of_subscriptions(self, subscription_ids: Iterable[SubscriptionId]) -> Sequence[Key]:
         """Return the keys of some subscriptions in one statement, oldest first."""
-        wanted = {"subscription_ids": self._session.listed(subscription_ids)}
-        return [rows.to_key(row) for row in self._session.all(_KEYS_OF_SUBSCRIPTIONS, wanted)]
+        wanted = list(subscription_ids)
+        if len(wanted) == 1:  # a purchase asks only so
+            found = self._session.all(_KEYS_OF_ONE, {"id": wanted[0]})
+        else:
+            found = self._session.all(_KEYS_OF_SUBSCRIPTIONS, {"subscription_ids": self._session.listed(wanted)})
+        return [rows.to_key(row) for row in found]
 
     def of_server(self, server_id: ServerId, *, limit: int, after: KeyId | None = None) -> Sequence[Key]:
         """Return the keys of a server by id, ascending."""

@@ -3,12 +3,16 @@
 from collections.abc import Callable
 from datetime import UTC, datetime
 from enum import StrEnum
+from functools import lru_cache
 from typing import Any, TypeVar
+from uuid import UUID
 
 from sqlalchemy import JSON, DateTime, Dialect, String, TypeDecorator
 from sqlalchemy.dialects.postgresql import JSONB
 
 E = TypeVar("E", bound=StrEnum)
+_MOMENT = len("2026-11-20 12:00:00.000000")
+_REMEMBERED = 8192
 
 Document = JSON(none_as_null=True).with_variant(JSONB(none_as_null=True), "postgresql")
 """A small JSON object; JSONB where there is one."""
@@ -24,11 +28,19 @@ def _aware(value: datetime | None) -> datetime | None:
 
 def _to_text(value: datetime | None) -> str | None:
     value = _aware(value)
-    return None if value is None else value.replace(tzinfo=None).isoformat(" ", "microseconds")
+    return None if value is None else value.isoformat(" ", "microseconds")[:_MOMENT]
 
 
+# A purchase reads the same ids and times again and again: what was read before is not read anew.
+@lru_cache(maxsize=_REMEMBERED)
 def _from_text(value: str | None) -> datetime | None:
-    return None if value is None else datetime.fromisoformat(value).replace(tzinfo=UTC)
+    return None if value is None else datetime.fromisoformat(f"{value}+00:00")
+
+
+@lru_cache(maxsize=_REMEMBERED)
+def read_id(value: str | None) -> UUID | None:
+    """Return an id that SQLite keeps as 32 hexadecimal digits."""
+    return None if value is None else UUID(int=int(value, 16))
 
 
 class Moment(TypeDecorator[datetime]):

@@ -140,6 +140,7 @@ def to_payment(row: Row) -> Payment:
         provider=row.provider,
         kind=row.kind,
         external_id=row.external_id,
+        charge_id=row.charge_id,
         money=Money(amount=row.amount, currency=row.currency),
         status=row.status,
         order_id=row.order_id,

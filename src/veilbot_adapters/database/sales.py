@@ -19,7 +19,8 @@ _orders, _payments = tables.orders, tables.payments
 _ORDER = by_id(_orders)
 _LOCK_ORDER = lock_by_id(_orders)
 _ADD_ORDER = insert_unknown(_orders)
-_SAVE_ORDER = update_row(_orders)
+_AGREED = frozenset({"user_id", "tariff_id", "terms", "amount", "currency", "provider", "country", "expires_at"})
+_SAVE_ORDER = update_row(_orders, but=_AGREED)
 _ORDERS = Pages(_orders)
 _STUCK = Statement(
     select(_orders.c.id)

@@ -107,8 +107,8 @@ class SqliteDatabase(Database):
     def _commit(self, connection: Connection, group: list[Call]) -> bool:
         """Run the first of the group and what waits behind it, and commit; say whether more may come."""
         goes_on = True
-        end = self._clock.monotonic() + _GROUP_SECONDS
         try:
+            end = self._clock.monotonic() + _GROUP_SECONDS
             connection.begin()
             connection.write(group[0])
             while len(group) < _GROUP and self._clock.monotonic() < end:

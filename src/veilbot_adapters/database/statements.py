@@ -5,7 +5,8 @@ much as SQLite needs for the statement itself, so the compiled text goes to the 
 """
 
 from collections import namedtuple
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from operator import itemgetter
 from typing import Any, Protocol
 
 from sqlalchemy import (
@@ -14,6 +15,7 @@ from sqlalchemy import (
     Dialect,
     Select,
     Table,
+    Uuid,
     bindparam,
     func,
     literal_column,
@@ -23,6 +25,8 @@ from sqlalchemy import (
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.types import TypeEngine
+
+from veilbot_adapters.database.columns import read_id
 
 Values = Mapping[str, Any]
 Convert = Callable[[Any], Any] | None
@@ -43,29 +47,39 @@ class Prepared:
         if not isinstance(compiled, SQLCompiler):
             raise TypeError("only statements that compile to SQL can be run")
         self.sql = str(compiled)
-        self._ways_in = [
-            (name, _way_in(compiled.binds[name].type, dialect), compiled.params[name])
-            for name in compiled.positiontup or ()
-        ]
+        names = compiled.positiontup or ()
+        self._constants = {name: compiled.params[name] for name in names}
+        self._pick = _picker(names)
+        self._ways_in = _numbered(_way_in(compiled.binds[name].type, dialect) for name in names)
         columns = getattr(core, "exported_columns", ())
-        self._ways_out = [_way_out(column.type, dialect) for column in columns]
-        names = [column.key for column in columns]
-        self._make = _row_type(names)
+        self._ways_out = _numbered(_way_out(column.type, dialect) for column in columns)
+        self._make = _row_type([column.key for column in columns])
 
-    def parameters(self, values: Values) -> tuple[Any, ...]:
+    def parameters(self, values: Values) -> list[Any]:
         """Return the values in the order of the text; what is not given is a constant of the statement."""
-        return tuple(
-            [
-                values.get(name, fixed) if convert is None else convert(values.get(name, fixed))
-                for name, convert, fixed in self._ways_in
-            ]
-        )
+        given = list(self._pick({**self._constants, **values}))
+        for place, convert in self._ways_in:
+            given[place] = convert(given[place])
+        return given
 
     def row(self, raw: Any) -> Row:  # noqa: ANN401 - whatever the driver calls a row
         """Return a raw row with its values converted."""
-        return self._make(
-            [value if convert is None else convert(value) for convert, value in zip(self._ways_out, raw, strict=True)]
-        )
+        found = list(raw)
+        for place, convert in self._ways_out:
+            found[place] = convert(found[place])
+        return self._make(found)
+
+
+def _picker(names: Sequence[str]) -> Callable[[Values], Iterable[Any]]:
+    """Return what picks the values of some names, in their order."""
+    if len(names) > 1:
+        return itemgetter(*names)
+    return lambda values: [values[name] for name in names]
+
+
+def _numbered(ways: Iterable[Convert]) -> list[tuple[int, Callable[[Any], Any]]]:
+    """Return the conversions that there are, each with its place."""
+    return [(place, way) for place, way in enumerate(ways) if way is not None]
 
 
 def _row_type(names: list[str]) -> Callable[[Any], Row]:
@@ -78,6 +92,8 @@ def _way_in(kind: TypeEngine[Any], dialect: Dialect) -> Convert:
 
 
 def _way_out(kind: TypeEngine[Any], dialect: Dialect) -> Convert:
+    if isinstance(kind, Uuid) and dialect.name == "sqlite":
+        return read_id
     return kind.dialect_impl(dialect).result_processor(dialect, None)
 
 
@@ -124,8 +140,8 @@ def insert_unknown(table: Table) -> Statement:
 
 
 def update_row(table: Table, *, but: frozenset[str] = frozenset()) -> Statement:
-    """Write all columns of a row, ``but`` some."""
-    names = [column.name for column in table.c if column.name not in {"id", *but}]
+    """Write all columns of a row, ``but`` some; id and time of birth never change."""
+    names = [column.name for column in table.c if column.name not in {"id", "created_at", *but}]
     return Statement(
         update(table).where(table.c.id == bindparam("id")).values({name: bindparam(name) for name in names})
     )

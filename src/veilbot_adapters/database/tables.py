@@ -150,6 +150,7 @@ payments = Table(
     Column("provider", Word(Provider), nullable=False),
     Column("kind", Word(PaymentKind), nullable=False),
     Column("external_id", Text, nullable=False),
+    Column("charge_id", Text),
     Column("amount", BigInteger, nullable=False),
     Column("currency", String(3), nullable=False),
     Column("status", Word(PaymentStatus), nullable=False),

@@ -71,13 +71,19 @@ _CLAIM = Statement(_claim())
 _CLAIM_KINDS = Statement(*(_claim(some) for some in among(_jobs.c.kind, "kinds")))
 _FINISH = Statement(delete(_jobs).where(*_OURS, _jobs.c.revision == bindparam("revision")))
 _FREE = Statement(update(_jobs).where(*_OURS).values(leased_until=null(), attempts=0))
+_SAME = _jobs.c.revision == bindparam("asked")
 _POSTPONE = Statement(
     update(_jobs)
-    .where(*_OURS)
+    .where(*_OURS, _SAME)
     .values(due=bindparam("due"), attempts=bindparam("attempts"), error=bindparam("error"), leased_until=null())
 )
+_AGAIN = Statement(
+    update(_jobs).where(*_OURS).values(attempts=bindparam("attempts"), error=bindparam("error"), leased_until=null())
+)
 _BURY = Statement(
-    update(_jobs).where(*_OURS).values(state=constant(JobState.DEAD), error=bindparam("error"), leased_until=null())
+    update(_jobs)
+    .where(*_OURS, _SAME)
+    .values(state=constant(JobState.DEAD), error=bindparam("error"), leased_until=null())
 )
 _DEAD_JOBS = Pages(_jobs, _DEAD, ascending=True)
 _NEXT_DUE = Statement(select(_jobs.c.due).where(_READY, _jobs.c.leased_until.is_(None)).order_by(_jobs.c.due).limit(1))
@@ -161,13 +167,16 @@ class Jobs(Repository, ports.Jobs):
             raise LeaseLost
 
     def postpone(self, job: Job, due: datetime, error: str, *, keep_attempts: bool = True) -> None:
-        """Give a claimed job back for later; ``keep_attempts=False`` starts counting anew. Raises LeaseLost."""
+        """Give a claimed job back for later; ``keep_attempts=False`` starts counting anew. Raises LeaseLost.
+
+        One that was asked for again meanwhile keeps the earlier time.
+        """
         attempts = job.attempts if keep_attempts else 0
         self._end(_POSTPONE, replace(job, due=due, attempts=attempts, error=error))
 
     def bury(self, job: Job, error: str) -> None:
-        """Mark a claimed job dead. Raises LeaseLost."""
-        self._end(_BURY, replace(job, error=error))
+        """Mark a claimed job dead, or free it when it was asked for again. Raises LeaseLost."""
+        self._end(_BURY, replace(job, attempts=0, error=error))
 
     def dead(self, *, limit: int, after: JobId | None = None) -> Sequence[Job]:
         """Return dead jobs by id, ascending."""
@@ -179,8 +188,11 @@ class Jobs(Repository, ports.Jobs):
         return None if row is None else row.due
 
     def _end(self, statement: Statement, job: Job) -> None:
-        if not self._session.change(statement, rows.from_job(job) | {"claim": job.fence}):
-            raise LeaseLost
+        values = rows.from_job(job) | {"claim": job.fence, "asked": job.revision}
+        if not self._session.change(statement, values):
+            if not self._session.change(_AGAIN, values):
+                raise LeaseLost
+            self._session.asked = True
 
 
 class Replies(Repository, ports.Replies):

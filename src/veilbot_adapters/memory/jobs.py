@@ -97,11 +97,16 @@ class MemoryJobs(port.Jobs):
         """Free it for later."""
         known = self._mine(job)
         attempts = known.attempts if keep_attempts else 0
+        due = due if known.revision == job.revision else min(due, known.due)
         self._table.update(job.id.int, replace(known, leased_until=None, due=due, error=error, attempts=attempts))
 
     def bury(self, job: Job, error: str) -> None:
-        """Mark it dead."""
+        """Mark it dead, or free it for whoever asked again."""
         known = self._mine(job)
+        if known.revision != job.revision:
+            self.asked = True
+            self._table.update(job.id.int, replace(known, leased_until=None, error=error, attempts=0))
+            return
         self._table.update(job.id.int, replace(known, leased_until=None, state=JobState.DEAD, error=error))
 
     def dead(self, *, limit: int, after: JobId | None = None) -> Sequence[Job]:

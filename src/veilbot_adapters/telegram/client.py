@@ -17,7 +17,9 @@ from veilbot_core.domain.errors import Rejected, Unavailable
 
 _LOG = logging.getLogger(__name__)
 _TELEGRAM = "https://api.telegram.org"
-_PLACES = 32
+_PLACES = 64
+Json = Any
+"""What a method returns; the caller knows its shape."""
 _GONE = ("chat not found", "user is deactivated", "peer_id_invalid", "user not found", "chat_write_forbidden")
 
 
@@ -38,16 +40,23 @@ class BotApi:
         """Show nothing that opens anything."""
         return "BotApi()"
 
-    async def call(self, method: str, payload: Mapping[str, Any]) -> None:
-        """Call a method with JSON. Raises Unavailable, Rejected, or Gone where nobody can be reached."""
-        await self._send(method, json.dumps(payload, ensure_ascii=False).encode(), "application/json")
+    async def call(self, method: str, payload: Mapping[str, Any], *, patience: float | None = None) -> Json:
+        """Call a method with JSON and return its result; ``patience`` replaces the usual timeout, in seconds.
 
-    async def upload(self, method: str, payload: Mapping[str, str], field: str, content: bytes) -> None:
+        Raises:
+            Unavailable: Telegram cannot be reached, or asks for a pause.
+            Rejected: it refuses; ``field`` is ``token`` when it does not know the bot.
+            Gone: nobody can be reached there.
+        """
+        body = json.dumps(payload, ensure_ascii=False).encode()
+        return await self._send(method, body, "application/json", patience)
+
+    async def upload(self, method: str, payload: Mapping[str, Any], field: str, content: bytes) -> Json:
         """Call a method with one PNG file; raises as `call` does."""
         boundary = secrets.token_hex(16)
-        await self._send(
-            method, _multipart(boundary, payload, field, content), f"multipart/form-data; boundary={boundary}"
-        )
+        texts = {name: value if isinstance(value, str) else json.dumps(value) for name, value in payload.items()}
+        body = _multipart(boundary, texts, field, content)
+        return await self._send(method, body, f"multipart/form-data; boundary={boundary}", None)
 
     async def close(self) -> None:
         """Give the connections back."""
@@ -55,14 +64,17 @@ class BotApi:
             await self._session.close()
             self._session = None
 
-    async def _send(self, method: str, body: bytes, content_type: str) -> None:
-        async def attempt() -> None:
-            await self._pace.turn()
-            await self._post(method, body, content_type)
+    async def _send(self, method: str, body: bytes, content_type: str, patience: float | None) -> Json:
+        counted = method.startswith("send")  # only messages are limited to so many a second
 
-        await self._guard.call(attempt)
+        async def attempt() -> Json:
+            if counted:
+                await self._pace.turn()
+            return await self._post(method, body, content_type)
 
-    async def _post(self, method: str, body: bytes, content_type: str) -> None:
+        return await self._guard.call(attempt, patience=patience)
+
+    async def _post(self, method: str, body: bytes, content_type: str) -> Json:
         """Make one attempt; errors name the method, never the address, which holds the token."""
         session = self._open()
         try:
@@ -72,6 +84,10 @@ class BotApi:
             raise Unavailable(f"Telegram cannot be reached ({method}: {type(error).__name__})") from None
         if status != 200:
             self._refused(method, status, answer)
+        try:
+            return json.loads(answer)["result"]
+        except (ValueError, KeyError, TypeError):
+            raise Unavailable(f"Telegram did not answer as the Bot API does ({method})") from None
 
     def _open(self) -> aiohttp.ClientSession:
         if self._session is None:
@@ -92,6 +108,8 @@ class BotApi:
             raise Unavailable(f"Telegram failed ({method}: {status})")
         if status == 403 or (status == 400 and any(sign in description.lower() for sign in _GONE)):
             raise Gone(f"nobody is there ({method}: {description})")
+        if status in {401, 404}:
+            raise Rejected("Telegram does not know this bot: check VEILBOT_TELEGRAM__TOKEN", field="token")
         raise Rejected(f"Telegram refuses {method}: {status} {description}")
 
 

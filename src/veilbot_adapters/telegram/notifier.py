@@ -1,20 +1,16 @@
 """Notifier that reaches people through a Telegram bot."""
 
-import json
 import logging
 from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
 from veilbot_adapters import qr
-from veilbot_adapters.resilience import Guard
 from veilbot_adapters.telegram import letters
 from veilbot_adapters.telegram.client import BotApi, Gone
-from veilbot_adapters.telegram.pace import Pace
 from veilbot_adapters.telegram.texts import Texts
 from veilbot_core.domain.errors import PortError, Rejected
 from veilbot_core.domain.user import Language, User
-from veilbot_core.ports.clock import Clock
 from veilbot_core.ports.notifier import Delivery, Message, Notice, Notifier
 
 _LOG = logging.getLogger(__name__)
@@ -23,23 +19,18 @@ _LOG = logging.getLogger(__name__)
 class TelegramNotifier(Notifier):
     """Sends notices as messages of the bot, and a new key with its QR code.
 
-    ``per_second`` holds back before Telegram does; 0 turns that off. ``admin_ids`` hear of what needs a person, in
-    ``admin_language``.
+    ``admin_ids`` hear of what needs a person, in ``admin_language``.
     """
 
     def __init__(
         self,
-        token: str,
-        guard: Guard,
+        api: BotApi,
         texts: Texts,
         *,
-        clock: Clock,
-        api_base: str | None = None,
         admin_ids: Sequence[int] = (),
         admin_language: Language = Language.EN,
-        per_second: float = 25.0,
     ) -> None:
-        self._api = BotApi(token, guard, Pace(clock, per_second), api_base=api_base)
+        self._api = api
         self._texts = texts
         self._admin_ids = tuple(admin_ids)
         self._admin_language = admin_language
@@ -83,10 +74,6 @@ class TelegramNotifier(Notifier):
         if trouble is not None:
             raise trouble
 
-    async def close(self) -> None:
-        """Give the connections back."""
-        await self._api.close()
-
     async def _hand_over(self, chat_id: int, message: Message) -> None:
         """Send the first key as picture and text, and what does not fit under a picture as text."""
         caption, rest = letters.ready(self._texts, message)
@@ -94,7 +81,7 @@ class TelegramNotifier(Notifier):
             "chat_id": str(chat_id),
             "caption": caption,
             "parse_mode": "HTML",
-            "reply_markup": json.dumps(letters.buttons(self._texts, message), ensure_ascii=False),
+            "reply_markup": letters.buttons(self._texts, message),
         }
         await self._api.upload("sendPhoto", fields, "photo", qr.png(message.keys[0].url))
         for text in rest:

@@ -17,6 +17,7 @@ class JobKind(StrEnum):
     CLOSE_ORDER = "close_order"
     REFUND_ORDER = "refund_order"
     APPLY_KEY = "apply_key"
+    RESTORE_KEYS = "restore_keys"
     TELL_PAID = "tell_paid"
     TELL_READY = "tell_ready"
     TELL_HELD = "tell_held"

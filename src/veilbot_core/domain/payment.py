@@ -21,6 +21,9 @@ class PaymentKind(StrEnum):
     CHARGE = "charge"
     REFUND = "refund"
     DISPUTE = "dispute"
+    """The customer's bank took the money back for now."""
+    REVERSAL = "reversal"
+    """A dispute was won: the money came back."""
 
 
 class PaymentStatus(StrEnum):
@@ -40,6 +43,8 @@ class Payment:
     kind: PaymentKind
     external_id: str
     """The provider's id of the movement: a charge, a refund, a dispute."""
+    charge_id: str | None = None
+    """The charge that a refund or dispute belongs to."""
     money: Money
     status: PaymentStatus
     order_id: OrderId | None
@@ -51,18 +56,30 @@ class Payment:
 def given_back(movements: Sequence[Payment]) -> tuple[int, int]:
     """Return how much of the money that paid for an order went back, and how much that money was.
 
-    Money that was held beside the accepted charge (a second payment, say) goes back first; money in another
-    currency is another purse.
+    A charge that was held beside the accepted one (a second payment, say) paid for nothing, nor does its refund count.
     """
     charges = [p for p in movements if p.kind is PaymentKind.CHARGE]
+    paid = [p for p in charges if p.status is PaymentStatus.ACCEPTED] or charges
+    ours = {None, *(p.external_id for p in paid)}
+    back = [p for p in movements if p.kind is PaymentKind.REFUND and p.charge_id in ours]
+    return _total(back), _total(paid)
+
+
+def refundable(movements: Sequence[Payment]) -> tuple[Payment, int] | None:
+    """Return the charge that a refund comes from and what is left of it; money that was held goes back first."""
     refunds = [p for p in movements if p.kind is PaymentKind.REFUND]
-    accepted = [p for p in charges if p.status is PaymentStatus.ACCEPTED]
-    if not accepted:
-        return _total(refunds), _total(charges)
-    purse = accepted[0].money.currency
-    beside = [p for p in charges if p.status is PaymentStatus.HELD and p.money.currency == purse]
-    back = [p for p in refunds if p.money.currency == purse]
-    return max(0, _total(back) - _total(beside)), _total(accepted)
+    charges = [p for p in movements if p.kind is PaymentKind.CHARGE]
+    for charge in sorted(charges, key=lambda p: p.status is not PaymentStatus.HELD):
+        left = charge.money.amount - _total([p for p in refunds if p.charge_id == charge.external_id])
+        if left > 0:
+            return charge, left
+    return None
+
+
+def under_dispute(movements: Sequence[Payment]) -> bool:
+    """Whether a dispute about these payments is open or lost; in whichever order its events came."""
+    disputes = {p.external_id for p in movements if p.kind is PaymentKind.DISPUTE}
+    return bool(disputes - {p.external_id for p in movements if p.kind is PaymentKind.REVERSAL})
 
 
 def _total(movements: Sequence[Payment]) -> int:

@@ -69,7 +69,7 @@ class Metering(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Usage:
-    """Traffic readings; a key that is missing was not measured, which is not zero."""
+    """Traffic readings; a key that is missing was not measured, and has lost its counter if it had one."""
 
     metering: Metering
     bytes_by_key: Mapping[str, int]

@@ -48,6 +48,22 @@ class Fulfilment:
 
         await self.storage.write(work)
 
+    async def restore(self, job: Job) -> None:
+        """Bring back the keys of a subscription that was frozen, if time left any.
+
+        Raises:
+            NoCapacity: no suitable place is free; nothing was written, the keys wait.
+        """
+
+        def work(uow: UnitOfWork) -> None:
+            now = self.clock.now()
+            subscription = uow.subscriptions.lock(SubscriptionId(job.subject))
+            if subscription.wants_keys(now, self.policy.grace):
+                reserve(uow, subscription, now)
+            uow.jobs.finish(job)
+
+        await self.storage.write(work)
+
     async def retry(self, order_id: OrderId) -> Order:
         """Drive a paid order again, now; a held one that a person approves becomes paid first.
 

@@ -3,11 +3,11 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from veilbot_core.domain.ids import OrderId, SubscriptionId
+from veilbot_core.domain.ids import OrderId, SubscriptionId, derive
 from veilbot_core.domain.jobs import Job, JobKind
 from veilbot_core.domain.order import Order, OrderStatus
 from veilbot_core.domain.policy import Policy
-from veilbot_core.domain.subscription import GrantSource, Reminder, Subscription
+from veilbot_core.domain.subscription import Reminder, Subscription
 from veilbot_core.domain.user import User
 from veilbot_core.ports.clock import Clock
 from veilbot_core.ports.failpoints import Failpoints, Point
@@ -61,8 +61,7 @@ class Notices:
         if order.status is not OrderStatus.FULFILLED or order.subscription_id is None:
             return None
         subscription = uow.subscriptions.get(order.subscription_id)
-        paid = [g for g in uow.subscriptions.grants(subscription.id) if g.source is GrantSource.ORDER]
-        first = not paid or paid[0].source_id == str(order.id)
+        first = subscription.id == derive("subscription", order.id)  # else it extended one that was there
         user = uow.users.get(order.user_id)
         keys = [k for k in uow.keys.of_subscriptions([subscription.id]) if k.desired.present and k.access_url]
         countries = {server.id: server.country for server in uow.servers.all()}

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from uuid import UUID
 
 from veilbot_core.books import Books
 from veilbot_core.domain.errors import Conflict, GatewayOff, InvalidInput
@@ -10,7 +11,7 @@ from veilbot_core.domain.ids import OrderId, PaymentId, UserId
 from veilbot_core.domain.jobs import Job, JobKind
 from veilbot_core.domain.money import Money
 from veilbot_core.domain.order import Order, OrderStatus
-from veilbot_core.domain.payment import Payment, PaymentKind, PaymentStatus, Provider, Receipt
+from veilbot_core.domain.payment import Payment, PaymentStatus, Provider, Receipt, refundable
 from veilbot_core.ports.clock import Clock
 from veilbot_core.ports.failpoints import Failpoints, Point
 from veilbot_core.ports.ids import Ids
@@ -86,34 +87,30 @@ class Payments:
 
         def work(uow: UnitOfWork) -> Order:
             order = uow.orders.lock(order_id)
-            found = _refundable(uow.payments.of_order(order_id))
+            found = refundable(uow.payments.of_order(order_id))
             if found is None:
                 raise Conflict("there is no money of this order to send back")
-            left = found[1]
-            asked = left.amount if amount is None else amount
-            if not 1 <= asked <= left.amount:
-                raise InvalidInput(f"a refund is 1 to {left.amount} minor units", field="amount")
-            uow.jobs.ask(Job.ask(JobKind.REFUND_ORDER, order.id, self.clock.now(), detail=f"{asked}/{left.amount}"))
+            charge, left = found
+            asked = left if amount is None else amount
+            if not 1 <= asked <= left:
+                raise InvalidInput(f"a refund is 1 to {left} minor units", field="amount")
+            detail = f"{charge.id}/{asked}/{left}"
+            uow.jobs.ask(Job.ask(JobKind.REFUND_ORDER, order.id, self.clock.now(), detail=detail))
             return order
 
         return await self.storage.write(work)
 
     async def refund(self, job: Job) -> None:
         """Send the money back and book it; the provider's key makes twice the same as once."""
-        order_id = OrderId(job.subject)
-        order, movements = await self.storage.read(
-            lambda uow: (uow.orders.get(order_id), uow.payments.of_order(order_id))
+        charge_id, asked, left = job.detail.split("/")
+        order, charge = await self.storage.read(
+            lambda uow: (uow.orders.get(OrderId(job.subject)), uow.payments.get(PaymentId(UUID(charge_id))))
         )
-        asked, _, before = job.detail.partition("/")
-        charge, left = _refundable(movements) or (None, None)
-        event = None
-        if charge is not None and left is not None and left.amount == int(before):  # else it is booked already
-            money = Money(amount=int(asked), currency=left.currency)
-            event = await self._gateway(order.provider).refund(order, charge.external_id, money, attempt=before)
+        money = Money(amount=int(asked), currency=charge.money.currency)
+        event = await self._gateway(order.provider).refund(order, charge.external_id, money, attempt=left)
 
         def work(uow: UnitOfWork) -> None:
-            if event is not None:
-                self.books.enter(uow, event, self.clock.now())
+            self.books.enter(uow, event, self.clock.now())
             uow.jobs.finish(job)
 
         await self.storage.write(work)
@@ -136,14 +133,3 @@ class Payments:
         if gateway is None:
             raise GatewayOff(f"{provider} is not configured")
         return gateway
-
-
-def _refundable(movements: Sequence[Payment]) -> tuple[Payment, Money] | None:
-    """Return the charge that a refund comes from and what is left of it; money that was held goes back first."""
-    charges = [p for p in movements if p.kind is PaymentKind.CHARGE]
-    refunded = sum(p.money.amount for p in movements if p.kind is PaymentKind.REFUND)
-    for charge in sorted(charges, key=lambda p: p.status is not PaymentStatus.HELD):
-        if refunded < charge.money.amount:
-            return charge, Money(amount=charge.money.amount - refunded, currency=charge.money.currency)
-        refunded -= charge.money.amount
-    return None

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from veilbot_core.domain.errors import PortError, ProtocolOff, Rejected, Unavailable
+from veilbot_core.domain.errors import Conflict, PortError, ProtocolOff, Rejected, Unavailable
 from veilbot_core.domain.events import EventType
 from veilbot_core.domain.ids import KeyId, ServerId
 from veilbot_core.domain.jobs import Job, JobKind
@@ -70,6 +70,8 @@ class Provisioning:
         Keys that are not ours are reported and left alone; at most ``policy.removals`` are removed in a pass.
         """
         server = await self.storage.read(lambda uow: uow.servers.get(server_id))
+        if server.status is ServerStatus.DISABLED:
+            raise Conflict(f"server {server.name} is disabled: it is not called at all")
         vpn, endpoint = self._reach(server)
         began = self.clock.now()
         remote = await vpn.list(endpoint)
@@ -168,7 +170,9 @@ class Provisioning:
 
     async def _meter(self, keys: Sequence[Key], usage: Usage) -> None:
         counts_up = usage.metering is Metering.COUNTER
-        readings = usage.bytes_by_key
+        readings = dict(usage.bytes_by_key)
+        if counts_up:  # what has counted once counts until a restart, which this is
+            readings |= {str(k.id): 0 for k in keys if k.counter and str(k.id) not in readings}
         changed = [k for k in keys if str(k.id) in readings and k.counter != readings[str(k.id)]]
         metered = [k.metered(readings[str(k.id)], counts_up=counts_up) for k in changed]
         for start in range(0, len(metered), _BATCH):

@@ -81,7 +81,7 @@ def build_api(
         event_emitter_backend=NoEvents,
     )
     app.state.doorkeeper = Doorkeeper(application=application, addresses=addresses, throttle=throttle)
-    app.ids = application.api_keys.ids
+    app.ids = application.ids
     app.secure = application.policy.public_url.startswith("https://")
     return app
 

@@ -77,7 +77,7 @@ class Gate:
         scope["auth"] = scope["user"] = key
         given = _header(scope, b"idempotency-key") if scope.get("method") == "POST" else None
         if given is None:
-            state["attempt"] = keeper.application.api_keys.ids.new()
+            state["attempt"] = keeper.application.ids.new()
             await self._app(scope, receive, send)
             return
         state["attempt"] = derive("request", key.id, given)

@@ -79,7 +79,8 @@ def webhooks(application: Application, telegram: TelegramWebhook | None) -> Rout
     async def take_update(body: bytes, headers: Mapping[str, str]) -> bytes:
         if telegram is None:
             raise NotFound
-        return msgspec.json.encode(await telegram.feed(body, headers.get(_SECRET.lower())) or {})
+        call = await telegram.feed(body, headers.get(_SECRET.lower()))
+        return msgspec.json.encode(call or {}, enc_hook=str)  # the texts are a kind of str, which msgspec does not take
 
     ways = [_way_in(provider.value, _events_of(application, provider)) for provider in Provider]
     return Router(

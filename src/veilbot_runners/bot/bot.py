@@ -11,7 +11,7 @@ from typing import Any
 import structlog
 
 from veilbot_core.application import Application
-from veilbot_core.domain.errors import InvalidInput, Unauthorized, Unavailable
+from veilbot_core.domain.errors import InvalidInput, Rejected, Unauthorized, Unavailable
 from veilbot_core.domain.payment import Provider
 from veilbot_runners.bot import lean, screens
 from veilbot_runners.bot.desk import Desk, Person
@@ -19,7 +19,7 @@ from veilbot_runners.bot.lanes import Lanes
 from veilbot_runners.bot.polling import Poller
 from veilbot_runners.bot.presence import Webhook, announce
 from veilbot_runners.bot.screens import Call
-from veilbot_runners.bot.wire import TelegramError, Wire
+from veilbot_runners.bot.wire import Wire
 from veilbot_runners.bot.words import Words
 
 lean.load()  # before anything else imports aiogram
@@ -45,19 +45,19 @@ class TelegramBot:
         application: Application,
         token: str,
         *,
+        wire: Wire,
         texts: Words,
         draw: Callable[[str], bytes],
         api_base: str | None = None,
-        provider: Provider = Provider.STRIPE,
         webhook: Webhook | None = None,
         support: str = "",
     ) -> None:
         self._application = application
         self._texts = texts
         self._webhook = webhook
-        self._clock = application.users.clock
-        self._wire = Wire(token, self._clock, api_base=api_base)
-        self._desk = Desk(application, texts, draw=draw, provider=provider, support=support)
+        self._clock = application.clock
+        self._wire = wire
+        self._desk = Desk(application, texts, draw=draw, provider=Provider.STRIPE, support=support)
         self._lanes = Lanes()
         self._seen: OrderedDict[int, None] = OrderedDict()
         server = TelegramAPIServer.from_base(api_base) if api_base else PRODUCTION
@@ -104,7 +104,6 @@ class TelegramBot:
 
     async def close(self) -> None:
         """Give the connections back."""
-        await self._wire.close()
         await self.bot.session.close()
 
     async def _handle(self, raw: Raw, *, inline: bool) -> Call | None:
@@ -136,7 +135,7 @@ class TelegramBot:
             async with asyncio.timeout(_LONGEST):
                 calls = await self.dispatcher.feed_update(self.bot, update)
         except Exception as error:  # noqa: BLE001 - one customer's trouble is nobody else's
-            reference = self._application.users.ids.new().hex[-12:]
+            reference = self._application.ids.new().hex[-12:]
             _LOG.error("update failed", update_id=update.update_id, reference=reference, exc_info=error)
             sorry = screens.send(user.id, self._desk.sorry(_person(user), reference))
             query = update.callback_query
@@ -181,13 +180,16 @@ class TelegramBot:
     async def _make(self, call: Call) -> None:
         """Make one call; what a customer misses by its failure, the next tap shows again."""
         try:
-            await self._wire.call(call)
-        except TelegramError as error:
-            if call.method == "editMessageText" and "not modified" not in error.description:
+            if call.png is None:
+                await self._wire.call(call.method, call.payload)
+            else:
+                await self._wire.upload(call.method, call.payload, "photo", call.png)
+        except Rejected as error:
+            if call.method == "editMessageText" and "not modified" not in str(error):
                 payload = {name: value for name, value in call.payload.items() if name != "message_id"}
                 await self._make(Call(method="sendMessage", payload=payload))
             else:
-                _LOG.info("Telegram refuses", method=call.method, error=error.description)
+                _LOG.info("Telegram refuses", method=call.method, error=str(error))
         except Unavailable as error:
             _LOG.warning("an answer did not get through", method=call.method, error=str(error))
 

@@ -134,7 +134,8 @@ class Desk:
 
     async def _arrive(self, person: Person) -> Visit:
         user = await self._app.users.arrive(person.id, person.full_name, person.language_code)
-        return Visit(user=user, name=person.first_name, now=self._app.users.clock.now(), words=self._words)
+        structlog.contextvars.bind_contextvars(user=str(user.id))  # each update has a context of its own
+        return Visit(user=user, name=person.first_name, now=self._app.clock.now(), words=self._words)
 
     async def _too_often(self, user: User) -> int:
         """Return for how many seconds this customer should pause; nothing about money comes this way."""

@@ -13,8 +13,7 @@ import structlog
 
 from veilbot_core.domain.errors import Rejected, Unavailable
 from veilbot_core.ports.clock import Clock
-from veilbot_runners.bot.screens import Call
-from veilbot_runners.bot.wire import TelegramError, Wire
+from veilbot_runners.bot.wire import Wire
 
 _LOG = structlog.get_logger(__name__)
 Raw = Mapping[str, Any]
@@ -91,9 +90,9 @@ class Poller:
         except Unavailable as error:
             _LOG.warning("polling failed", error=str(error))
             await self._clock.sleep(min(error.retry_after or 1.0, 60.0))
-        except TelegramError as error:
-            if error.status in {401, 404}:
-                raise Rejected("Telegram does not know this bot: check VEILBOT_TELEGRAM__TOKEN") from None
+        except Rejected as error:
+            if error.field == "token":
+                raise
             _LOG.warning("polling refused", error=str(error))
             await self._clock.sleep(3.0)
         return ()
@@ -101,7 +100,7 @@ class Poller:
     async def _ask(self, wait: int, limit: int = 100) -> Sequence[Raw]:
         offset = min(self._running, default=self._next)
         payload = {"offset": offset, "timeout": wait, "limit": limit, "allowed_updates": KINDS}
-        updates: Sequence[Raw] = await self._wire.call(Call(method="getUpdates", payload=payload), patience=wait + 10.0)
+        updates: Sequence[Raw] = await self._wire.call("getUpdates", payload, patience=wait + 10.0)
         return updates
 
     async def _acknowledge(self) -> None:
@@ -110,5 +109,5 @@ class Poller:
             return
         try:
             await self._ask(0, limit=1)
-        except (Unavailable, TelegramError) as error:
+        except (Unavailable, Rejected) as error:
             _LOG.warning("the last updates could not be acknowledged", error=str(error))

@@ -9,7 +9,7 @@ from veilbot_core.domain.user import Language
 from veilbot_core.ports.clock import Clock
 from veilbot_runners.bot.polling import KINDS
 from veilbot_runners.bot.screens import Call
-from veilbot_runners.bot.wire import TelegramError, Wire
+from veilbot_runners.bot.wire import Wire
 from veilbot_runners.bot.words import Words
 
 _LOG = structlog.get_logger(__name__)
@@ -58,15 +58,13 @@ def _commands(words: Words) -> list[Call]:
 async def _insist(wire: Wire, clock: Clock, call: Call) -> None:
     for attempt in range(_TRIES):
         try:
-            await wire.call(call)
+            await wire.call(call.method, call.payload)
         except Unavailable as error:
             _LOG.warning("Telegram was not told", method=call.method, error=str(error))
             await clock.sleep(min(error.retry_after or 2.0**attempt, 30.0))
-        except TelegramError as error:
-            if error.status in {401, 404}:
-                raise Rejected("Telegram does not know this bot: check VEILBOT_TELEGRAM__TOKEN") from None
-            if call.method == "setWebhook":
-                raise Rejected(f"Telegram refuses the webhook: {error.description}") from None
+        except Rejected as error:
+            if error.field == "token" or call.method == "setWebhook":
+                raise
             _LOG.warning("Telegram was not told", method=call.method, error=str(error))
             return
         else:

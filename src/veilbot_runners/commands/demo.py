@@ -1,14 +1,17 @@
 """``veilbot demo``: the whole shop on this machine, with nobody's account."""
 
 import asyncio
+import os
 import shutil
 from pathlib import Path
 from typing import Annotated
 
 import typer
+from dotenv import dotenv_values
 
-from veilbot_core.domain.errors import Conflict
+from veilbot_core.domain.errors import Conflict, Refused
 from veilbot_runners import logs
+from veilbot_runners.commands.serve import ENV_FILE
 
 FOLDER = Path("veilbot-demo")
 
@@ -18,6 +21,8 @@ def demo(
     fresh: Annotated[bool, typer.Option("--fresh", help="Start over, with an empty shop.")] = False,
 ) -> None:
     """Run the whole shop against a sandbox of Telegram, Outline and Stripe on 127.0.0.1."""
+    if "prod" in (os.environ.get("VEILBOT_ENV"), dotenv_values(ENV_FILE.get()).get("VEILBOT_ENV")):
+        raise Refused("this is a shop in prod (VEILBOT_ENV); the demo runs anywhere else")
     import uvloop
 
     from veilbot_runners import serving

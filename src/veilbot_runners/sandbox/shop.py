@@ -35,7 +35,6 @@ _TARIFFS = (
 )
 _PLACES = (
     Place(title="Talk to the bot", url="/sandbox/telegram", about="a messenger with the shop's real bot in it"),
-    Place(title="This page", url="/", about="where everything is"),
     Place(title="VPN servers", url="/sandbox/outline", about="three Outline servers, their state as JSON"),
     Place(title="Payments", url="/sandbox/stripe/sessions", about="checkouts at the local Stripe, as JSON"),
     Place(title="API documentation", url="/schema", about="every route of the shop's HTTP API"),
@@ -127,7 +126,7 @@ class Sandbox:
     async def __aenter__(self) -> Self:
         for part in (self.telegram, self.stripe, self.outline):
             await self._stack.enter_async_context(part)
-        self.telegram.chats.open(OPERATOR, "Operator (you)", "en")
+        self.telegram.chats.open(OPERATOR, "Operator", "en")
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -194,7 +193,7 @@ async def run_demo(folder: Path, port: int, stop: asyncio.Event, tell: Callable[
 
 
 def _welcome(url: str, api_key: str) -> list[str]:
-    lines = [(place.title, url + place.url) for place in _PLACES] + [("API key", api_key)]
+    lines = [("Home", f"{url}/"), *((p.title, url + p.url) for p in _PLACES), ("API key", api_key)]
     width = max(len(title) for title, _ in lines)
     return [
         "",

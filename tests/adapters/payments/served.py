@@ -86,11 +86,15 @@ async def serve_stripe() -> AsyncIterator[ServedStripe]:
         server = uvicorn.Server(uvicorn.Config(app, log_config=None, lifespan="off"))
         async with sandbox, asyncio.TaskGroup() as tasks:
             tasks.create_task(server.serve(sockets=[listener]))
-            async with asyncio.timeout(5):
-                while not server.started:  # noqa: ASYNC110 - uvicorn has no event for it
-                    await asyncio.sleep(0.005)
+            await _started(server)
             yield served
             server.should_exit = True
+
+
+async def _started(server: uvicorn.Server) -> None:
+    async with asyncio.timeout(5):
+        while not server.started:  # noqa: ASYNC110 - uvicorn has no event for it
+            await asyncio.sleep(0.005)
 
 
 @asynccontextmanager

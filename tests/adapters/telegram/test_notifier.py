@@ -11,8 +11,7 @@ from tests.runners.bot.telegram import TEXTS, TOKEN, Telegram, open_telegram
 
 from veilbot_adapters.memory import MemoryClock, MemoryIds
 from veilbot_adapters.resilience import Guard, Limits
-from veilbot_adapters.telegram import TelegramNotifier
-from veilbot_adapters.telegram.pace import Pace
+from veilbot_adapters.telegram import BotApi, Pace, TelegramNotifier
 from veilbot_core.domain.errors import Rejected, Unavailable
 from veilbot_core.domain.ids import UserId
 from veilbot_core.domain.user import Language, User
@@ -42,13 +41,13 @@ def telegram(served: Telegram) -> Telegram:
 async def notifier(telegram: Telegram) -> AsyncIterator[TelegramNotifier]:
     made = make(telegram.base)
     yield made
-    await made.close()
+    await made._api.close()
 
 
 def make(base: str, *, attempts: int = 1, token: str = TOKEN, admins: tuple[int, ...] = ()) -> TelegramNotifier:
     limits = Limits(attempts=attempts, in_flight=32, timeout=2, backoff=0)
     guard = Guard("telegram", CLOCK, MemoryIds(CLOCK), limits)
-    return TelegramNotifier(token, guard, TEXTS, clock=CLOCK, api_base=base, admin_ids=admins, per_second=0)
+    return TelegramNotifier(BotApi(token, guard, Pace(CLOCK, 0), api_base=base), TEXTS, admin_ids=admins)
 
 
 def said(telegram: Telegram, chat: int = 77) -> list[str]:
@@ -91,7 +90,7 @@ class TestTelling:
         notifier = make(telegram.base, attempts=2)
         telegram.sandbox.faults.arm(Fault(kind=FaultKind.DROP))
         assert await notifier.tell(USER, PAID) is Delivery.TOLD
-        await notifier.close()
+        await notifier._api.close()
 
     async def test_nobody_is_told_during_a_pause(self, telegram: Telegram, notifier: TelegramNotifier) -> None:
         telegram.sandbox.faults.arm(Fault(kind=FaultKind.TOO_MANY, retry_after=7))
@@ -113,14 +112,14 @@ class TestTelling:
         with pytest.raises(Rejected) as failure:
             await notifier.tell(USER, PAID)
         assert "wrong-secret" not in str(failure.value)
-        await notifier.close()
+        await notifier._api.close()
 
     async def test_nobody_at_that_address_is_unavailable(self) -> None:
         notifier = make("http://127.0.0.1:1")
         with pytest.raises(Unavailable) as failure:
             await notifier.tell(USER, PAID)
         assert TOKEN not in str(failure.value)
-        await notifier.close()
+        await notifier._api.close()
 
 
 class TestAlerts:
@@ -128,14 +127,14 @@ class TestAlerts:
         notifier = make(telegram.base, admins=(404, 77))
         await notifier.alert("order.held", USER.id, "")
         assert f"GET /api/v1/billing/orders/{USER.id}" in said(telegram)[0]
-        await notifier.close()
+        await notifier._api.close()
 
     async def test_an_outage_is_told_so_that_all_are_told_again(self, telegram: Telegram) -> None:
         notifier = make(telegram.base, admins=(404, 77))
         telegram.sandbox.faults.arm(Fault(kind=FaultKind.BROKEN, chat_id=77))
         with pytest.raises(Unavailable):
             await notifier.alert("job.dead", USER.id, "")
-        await notifier.close()
+        await notifier._api.close()
 
     async def test_without_operators_it_is_logged(self, caplog: pytest.LogCaptureFixture) -> None:
         await make("http://127.0.0.1:1").alert("job.dead", USER.id, "")
@@ -165,6 +164,8 @@ class TestPace:
         assert passed[-1] == pytest.approx(1.9)
 
     async def test_without_a_rate_nobody_waits(self) -> None:
-        pace = Pace(MemoryClock(), 0)
+        clock = MemoryClock()
+        pace = Pace(clock, 0)
         for _ in range(1000):
             await pace.turn()
+        assert clock.monotonic() == 0

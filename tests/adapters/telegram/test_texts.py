@@ -48,24 +48,25 @@ def messages(language: Language) -> dict[str, frozenset[str]]:
 
 def asked() -> Iterator[tuple[str, str, frozenset[str]]]:
     """Yield every literal text that the code asks for: where, its id, the names of its values."""
-    for package in (veilbot_adapters.telegram, veilbot_runners.bot):
-        for path in sorted(Path(str(package.__file__)).parent.glob("*.py")):
-            for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-                if not isinstance(node, ast.Call) or any(word.arg is None for word in node.keywords):
-                    continue
-                if isinstance(node.func, ast.Attribute) and node.func.attr == "say":
-                    place = 0
-                elif ast.unparse(node.func) in {"texts", "words", "self", "self._words", "self.words"}:
-                    place = 1
-                else:
-                    continue
-                name = node.args[place] if len(node.args) > place else None
-                if isinstance(name, ast.Constant):
-                    yield (
-                        f"{path.name}:{node.lineno}",
-                        str(name.value),
-                        frozenset(str(word.arg) for word in node.keywords),
-                    )
+    for path, node in calls():
+        if isinstance(node.func, ast.Attribute) and node.func.attr == "say":
+            place = 0
+        elif ast.unparse(node.func) in {"texts", "words", "self", "self._words", "self.words"}:
+            place = 1
+        else:
+            continue
+        name = node.args[place] if len(node.args) > place else None
+        if isinstance(name, ast.Constant):
+            yield f"{path.name}:{node.lineno}", str(name.value), frozenset(str(word.arg) for word in node.keywords)
+
+
+def calls() -> Iterator[tuple[Path, ast.Call]]:
+    """Yield every call of the code that speaks to customers, as far as its names are written out."""
+    packages = (veilbot_adapters.telegram, veilbot_runners.bot)
+    for path in sorted(path for package in packages for path in Path(str(package.__file__)).parent.glob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Call) and all(word.arg is not None for word in node.keywords):
+                yield path, node
 
 
 class TestFiles:

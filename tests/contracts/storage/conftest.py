@@ -7,6 +7,8 @@ from datetime import UTC, datetime
 
 import pytest
 
+from veilbot_adapters.database import connect
+from veilbot_adapters.memory.storage import MemoryStorage
 from veilbot_core.ports.clock import Clock
 from veilbot_core.ports.doorbell import Doorbell
 from veilbot_core.ports.storage import Storage
@@ -47,12 +49,8 @@ def bell() -> Bell:
 @pytest.fixture(params=["memory", "sqlite", "postgres"])
 async def storage(request: pytest.FixtureRequest, bell: Bell) -> AsyncIterator[Storage]:
     if request.param == "memory":
-        from veilbot_adapters.memory.storage import MemoryStorage  # noqa: PLC0415
-
         yield MemoryStorage(bell, WallClock())
         return
-    from veilbot_adapters.database import connect  # noqa: PLC0415
-
     database = connect(request.getfixturevalue(f"{request.param}_url"), bell, WallClock())
     yield database
     await database.close()

@@ -18,6 +18,25 @@ async def claimed(storage: Storage, job: Job) -> Job:
     return mine
 
 
+class TestAskedForAgainMeanwhile:
+    """Whoever asks while a job is under way is heard, however that ends."""
+
+    async def test_postponed_it_keeps_the_earlier_time(self, storage: Storage) -> None:
+        mine = await claimed(storage, a_job())
+        await storage.write(lambda uow: uow.jobs.ask(Job.ask(mine.kind, mine.subject, NOW)))
+        await storage.write(lambda uow: uow.jobs.postpone(mine, NOW + HOUR, "later"))
+        (again,) = await storage.write(lambda uow: uow.jobs.claim(NOW, LEASE, 1))
+        assert (again.id, again.attempts, again.error) == (mine.id, 2, "later")
+
+    async def test_buried_it_is_free_and_counts_anew(self, storage: Storage) -> None:
+        mine = await claimed(storage, a_job())
+        await storage.write(lambda uow: uow.jobs.ask(Job.ask(mine.kind, mine.subject, NOW)))
+        await storage.write(lambda uow: uow.jobs.bury(mine, "refused"))
+        assert list(await storage.read(lambda uow: uow.jobs.dead(limit=9))) == []
+        (again,) = await storage.write(lambda uow: uow.jobs.claim(NOW, LEASE, 1))
+        assert (again.state, again.attempts) == (JobState.READY, 1)
+
+
 class TestClaiming:
     async def test_a_claim_leases_and_counts(self, storage: Storage) -> None:
         mine = await claimed(storage, a_job())

@@ -10,6 +10,7 @@ from dependency_injector import providers
 from tests.runners.api.conformance import Document
 
 from veilbot_adapters import memory
+from veilbot_adapters.telegram import Texts
 from veilbot_core.application import Application
 from veilbot_core.domain.errors import InvalidInput, Unauthorized
 from veilbot_core.domain.ids import OrderId, ServerId
@@ -34,7 +35,7 @@ class Telegram:
             return None
         if not body.startswith(b"{"):
             raise InvalidInput("this is no update")
-        return {"method": "sendMessage", "chat_id": 7, "text": "hi"}
+        return {"method": "sendMessage", "chat_id": 7, "text": Texts.html("hi")}
 
 
 def picture(text: str) -> str:

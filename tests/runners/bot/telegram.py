@@ -5,6 +5,7 @@ import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
+from itertools import chain
 from typing import Any, cast
 
 from litestar import Litestar
@@ -13,7 +14,7 @@ from tests.services.world import World
 
 from veilbot_adapters import memory, qr
 from veilbot_adapters.resilience import Guard, Limits
-from veilbot_adapters.telegram import TelegramNotifier, Texts
+from veilbot_adapters.telegram import BotApi, Pace, TelegramNotifier, Texts
 from veilbot_core.domain.order import Order
 from veilbot_core.domain.policy import Policy
 from veilbot_core.ports.payments import OpenCheckout
@@ -70,24 +71,32 @@ class Shop(World):
         super().__init__(Policy(public_url="https://veil.example"))
         out = self.out
         self.gateway = self.pages = PageGateway(out.clock)
-        guard = Guard("telegram", out.clock, out.ids, Limits(in_flight=32, waiting=256))
-        self.sender = TelegramNotifier(
-            TOKEN, guard, TEXTS, clock=out.clock, api_base=telegram.base, admin_ids=(1,), per_second=0
-        )
-        changes: dict[str, Any] = {"gateway": self.gateway, "notifier": self.sender}
+        self.api = make_api(self.out, telegram)
+        changes: dict[str, Any] = {
+            "gateway": self.gateway,
+            "notifier": TelegramNotifier(self.api, TEXTS, admin_ids=(1,)),
+        }
         self.out = replace(out, **changes)
         self.app = build(self.out)
         self.telegram = telegram
-        self.bot = make_bot(self.app, telegram)
+        self.bot = make_bot(self.app, telegram, self.api)
 
     async def close(self) -> None:
         await self.bot.close()
-        await self.sender.close()
+        await self.api.close()
 
 
-def make_bot(app: Any, telegram: Telegram, *, webhook: bool = False) -> TelegramBot:
+def make_api(out: Any, telegram: Telegram, token: str = TOKEN) -> BotApi:
+    """Return the one client of bot and notifier."""
+    guard = Guard("telegram", out.clock, out.ids, Limits(in_flight=32, waiting=256))
+    return BotApi(token, guard, Pace(out.clock, 0), api_base=telegram.base)
+
+
+def make_bot(app: Any, telegram: Telegram, wire: BotApi, *, webhook: bool = False) -> TelegramBot:
     hook = Webhook(url="https://veil.example/webhooks/telegram", secret=SECRET) if webhook else None
-    return TelegramBot(app, TOKEN, texts=TEXTS, draw=qr.png, api_base=telegram.base, webhook=hook, support=SUPPORT)
+    return TelegramBot(
+        app, TOKEN, wire=wire, texts=TEXTS, draw=qr.png, api_base=telegram.base, webhook=hook, support=SUPPORT
+    )
 
 
 @asynccontextmanager
@@ -155,10 +164,9 @@ class Customer:
     def button(self, label: str, message: dict[str, Any] | None = None) -> tuple[dict[str, Any], dict[str, Any]]:
         """Return the newest button with these words, and its message."""
         for candidate in [message] if message is not None else reversed(self.heard):
-            for row in candidate.get("reply_markup", {}).get("inline_keyboard", ()):
-                for button in row:
-                    if label in button["text"]:
-                        return candidate, button
+            for button in chain.from_iterable(candidate.get("reply_markup", {}).get("inline_keyboard", ())):
+                if label in button["text"]:
+                    return candidate, button
         raise AssertionError(f"no button {label!r} in {self.buttons}")
 
     @property
@@ -177,10 +185,10 @@ class Customer:
         """Wait until the bot has written something like this."""
         async with asyncio.timeout(5):
             while True:
-                for message in reversed(self.heard):
-                    text = str(message.get("text") or message.get("caption") or "")
-                    if re.search(pattern, text):
-                        return text
+                texts = (str(heard.get("text") or heard.get("caption") or "") for heard in reversed(self.heard))
+                found = next((text for text in texts if re.search(pattern, text)), None)
+                if found is not None:
+                    return found
                 await self.shop.telegram.sandbox.chats.changed.wait(1)
 
     async def pay(self) -> None:

@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 import pytest
-from tests.runners.bot.telegram import SECRET, Customer, Shop, Telegram, make_bot, polling
+from tests.runners.bot.telegram import SECRET, Customer, Shop, Telegram, make_api, make_bot, polling
 from tests.runners.bot.test_buying import stock
 
 from veilbot_core.domain import errors
@@ -30,7 +30,7 @@ async def hook(telegram: Telegram) -> AsyncIterator[TelegramBot]:
     telegram.sandbox.chats.open(501, "Ann")
     shop = Shop(telegram)
     await stock(shop)
-    bot = make_bot(shop.app, telegram, webhook=True)
+    bot = make_bot(shop.app, telegram, shop.api, webhook=True)
     yield bot
     await bot.close()
     await shop.close()
@@ -213,10 +213,12 @@ class TestPolling:
 
     async def test_a_wrong_token_ends_it(self, telegram: Telegram) -> None:
         shop = Shop(telegram)
-        bot = TelegramBot(shop.app, "1:wrong", texts=shop.bot._texts, draw=str.encode, api_base=telegram.base)
+        wrong = make_api(shop.out, telegram, "1:wrong")
+        bot = TelegramBot(shop.app, "1:wrong", wire=wrong, texts=shop.bot._texts, draw=str.encode)
         with pytest.raises(Rejected, match="VEILBOT_TELEGRAM__TOKEN"):
             await bot.poll(asyncio.Event())
         await bot.close()
+        await wrong.close()
         await shop.close()
 
     async def test_a_customer_who_comes_back_is_reachable_again(self, shop: Shop, ann: Customer) -> None:

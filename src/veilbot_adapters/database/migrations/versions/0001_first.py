@@ -145,6 +145,7 @@ def _payments() -> None:
         sa.Column("provider", _WORD, nullable=False),
         sa.Column("kind", _WORD, nullable=False),
         sa.Column("external_id", sa.Text(), nullable=False),
+        sa.Column("charge_id", sa.Text()),
         sa.Column("amount", sa.BigInteger(), nullable=False),
         sa.Column("currency", sa.String(3), nullable=False),
         sa.Column("status", _WORD, nullable=False),
@@ -152,7 +153,7 @@ def _payments() -> None:
         sa.Column("user_id", sa.Uuid()),
         sa.Column("note", sa.Text(), nullable=False),
         sa.Column("at", _MOMENT, nullable=False),
-        sa.CheckConstraint("kind IN ('charge', 'refund', 'dispute')", name=op.f("ck_payments_kind")),
+        sa.CheckConstraint("kind IN ('charge', 'refund', 'dispute', 'reversal')", name=op.f("ck_payments_kind")),
         sa.CheckConstraint("status IN ('accepted', 'held')", name=op.f("ck_payments_status")),
         sa.UniqueConstraint("provider", "kind", "external_id", name="uq_payments_provider_kind_external_id"),
     )

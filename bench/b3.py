@@ -1,0 +1,142 @@
+"""B3: an update by webhook -> the reply in its answer, with one uncached database read, beside bare ASGI and aiogram.
+
+``message`` is a text that is answered by one call, inside the webhook's answer. ``tap`` is a button: Telegram wants it
+confirmed by a call of its own (answerCallbackQuery), so one call goes out beside the reply; it stands for B4, too.
+"""
+
+import asyncio
+import json
+import time
+from itertools import count
+from typing import Any
+
+from bench import b6, client, machine, stock
+from bench.figures import Block, Scenario, percentile, spread
+from bench.world import WEBHOOK_SECRET, World, quiet
+
+CONCURRENT = 16
+_CUSTOMERS = 2000
+_CHAT = 900_000
+_HEADERS = {"x-telegram-bot-api-secret-token": WEBHOOK_SECRET}
+_updates = count(1)
+SUBJECTS = ("message", "bare message", "tap", "bare tap")
+
+
+async def run(world: World, *, rounds: int, size: int, quick: bool) -> Scenario:
+    """Measure ``rounds`` rounds of ``size`` updates each."""
+    scenario = Scenario(name="b3")
+    async with stock.stocked(world) as shop:
+        await stock.customers(world, shop, 50 if quick else _CUSTOMERS, _CHAT)
+    people = 50 if quick else _CUSTOMERS
+    settings = {"VEILBOT_TELEGRAM__MODE": "webhook", "VEILBOT_TELEGRAM__WEBHOOK_SECRET": WEBHOOK_SECRET}
+    product = await b6.start_product(world, **settings)
+    bare = await _start_bare(world)
+    for name in SUBJECTS:
+        await _block(world, bare if name.startswith("bare") else product, name, 50 if quick else 500, people)
+    while len(scenario.rounds) < rounds and scenario.dropped < 2 * rounds:
+        order = SUBJECTS if (len(scenario.rounds) + scenario.dropped) % 2 == 0 else SUBJECTS[::-1]
+        before = machine.yardstick()
+        blocks = {
+            name: await _block(world, bare if name.startswith("bare") else product, name, size, people)
+            for name in order
+        }
+        moved = abs(machine.yardstick() / before - 1)
+        if moved > 0.15 and not quick:
+            scenario.dropped += 1
+            print(f"  round dropped: the yardstick moved by {moved:.0%}")
+            continue
+        scenario.rounds.append(blocks)
+        for block in blocks.values():
+            print("  " + block.line())
+    for subject in (product, bare):
+        world.end(subject.process)
+    if not scenario.rounds:
+        raise b6.Void("the machine is too busy: the yardstick moved in every round")
+    return scenario
+
+
+async def _start_bare(world: World) -> b6.Subject:
+    port = b6.free_port()
+    process = world.start("-m", "bench.bare_bot", json.dumps({"port": port, "secret": WEBHOOK_SECRET}))
+    await world.answering(process, port)
+    return b6.Subject(process=process, port=port)
+
+
+async def _block(world: World, subject: b6.Subject, name: str, size: int, people: int) -> Block:
+    """Send updates, 16 at a time, and read every reply."""
+    path = "/" if name.startswith("bare") else "/webhooks/telegram"
+    make = _tap if name.endswith("tap") else _message
+    chats = [_CHAT + number % people for number in range(size)]
+    requests = [client.request(path, json.dumps(make(world, chat)).encode(), _HEADERS) for chat in chats]
+    waiting = iter(list(zip(chats, requests, strict=True)))
+    lines = await client.connect(subject.port, CONCURRENT)
+    latencies: list[float] = []
+
+    async def ask(line: client.Line) -> None:
+        for chat, request in waiting:
+            began = time.perf_counter()
+            status, body = await line.send(request)
+            latencies.append(time.perf_counter() - began)
+            _check(world, name, chat, status, body)
+
+    await quiet(subject.process.pid)
+    cpu, mine, began = machine.cpu(subject.process.pid), time.process_time(), time.perf_counter()
+    async with asyncio.TaskGroup() as group:
+        for line in lines:
+            group.create_task(ask(line))
+    seconds = time.perf_counter() - began
+    busy = (time.process_time() - mine) / seconds
+    used = machine.cpu(subject.process.pid) - cpu
+    for line in lines:
+        line.close()
+    return Block(
+        subject=name,
+        done=size,
+        seconds=seconds,
+        p50_ms=percentile(latencies, 0.5) * 1e3,
+        p99_ms=percentile(latencies, 0.99) * 1e3,
+        cpu_us=used / size * 1e6,
+        load_busy=busy,
+    )
+
+
+def _check(world: World, name: str, chat: int, status: int, body: bytes) -> None:
+    reply = json.loads(body) if status == 200 else {}
+    method = "editMessageText" if name.endswith("tap") else "sendMessage"
+    if reply.get("method") != method or int(reply["chat_id"]) != chat or not reply.get("text"):
+        raise b6.Void(f"{name}: not the reply: {status} {body[:300]!r} {world.log_tail()}")
+
+
+def _person(chat: int) -> dict[str, Any]:
+    return {"id": chat, "is_bot": False, "first_name": "Ann", "language_code": "en"}
+
+
+def _said(chat: int, **content: Any) -> dict[str, Any]:  # noqa: ANN401 - parts of a message
+    return {"message_id": 7, "date": int(time.time()), "chat": {"id": chat, "type": "private"}, **content}
+
+
+def _message(_: World, chat: int) -> dict[str, Any]:
+    message = _said(chat, text="/start", **{"from": _person(chat)})
+    return {"update_id": next(_updates), "message": message}
+
+
+def _tap(world: World, chat: int) -> dict[str, Any]:
+    query = {
+        "id": world.sandbox.telegram.queries.ask(),
+        "from": _person(chat),
+        "message": _said(chat, text="an older screen"),
+        "chat_instance": str(chat),
+        "data": "m",
+    }
+    return {"update_id": next(_updates), "callback_query": query}
+
+
+def report(scenario: Scenario) -> None:
+    """Print where it stands."""
+    for name in ("message", "tap"):
+        ratio = [1 / value for value in scenario.ratios(name, f"bare {name}", "cpu_us")]
+        rates = spread(scenario.ratios(name, f"bare {name}", "rate"))
+        rate, p99 = scenario.median(name, "rate"), scenario.median(name, "p99_ms")
+        cpu = scenario.median(name, "cpu_us")
+        print(f"B3 {name:<8} {rate:.0f}/s  p99 {p99:.1f} ms (goal 15)  CPU {cpu:.0f} us")
+        print(f"B3 {name:<8} beside bare: CPU {spread(ratio)}   rate {rates}   (goal 0.5)")

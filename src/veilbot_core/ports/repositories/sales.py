@@ -1,0 +1,90 @@
+"""Decisions to buy, and movements of money."""
+
+from abc import abstractmethod
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Protocol, runtime_checkable
+
+from veilbot_core.domain.ids import OrderId, PaymentId, UserId
+from veilbot_core.domain.order import Order, OrderStatus
+from veilbot_core.domain.payment import Payment, PaymentKind, PaymentStatus, Provider
+
+
+@runtime_checkable
+class Orders(Protocol):
+    """Decisions to buy."""
+
+    @abstractmethod
+    def get(self, order_id: OrderId) -> Order:
+        """Return the order. Raises NotFound."""
+
+    @abstractmethod
+    def lock(self, order_id: OrderId) -> Order:
+        """Return the order for a change. Raises NotFound."""
+
+    @abstractmethod
+    def find(self, order_id: OrderId) -> Order | None:
+        """Return the order for a change, or None."""
+
+    @abstractmethod
+    def add(self, order: Order) -> None:
+        """Insert. Raises AlreadyExists."""
+
+    @abstractmethod
+    def save(self, order: Order) -> None:
+        """Write a changed order. Raises NotFound."""
+
+    @abstractmethod
+    def pending_of(self, user_id: UserId) -> Sequence[Order]:
+        """Return the user's unpaid open orders, newest first, at most 20."""
+
+    @abstractmethod
+    def page(
+        self,
+        *,
+        limit: int,
+        after: OrderId | None = None,
+        user_id: UserId | None = None,
+        status: OrderStatus | None = None,
+    ) -> Sequence[Order]:
+        """Return orders, newest first."""
+
+    @abstractmethod
+    def stuck(self, before: datetime, limit: int) -> Sequence[OrderId]:
+        """Return orders paid before ``before`` and still not fulfilled, oldest first."""
+
+
+@runtime_checkable
+class Payments(Protocol):
+    """Movements of money; append-only."""
+
+    @abstractmethod
+    def get(self, payment_id: PaymentId) -> Payment:
+        """Return the payment. Raises NotFound."""
+
+    @abstractmethod
+    def add(self, payment: Payment) -> bool:
+        """Insert unless (provider, kind, external id) is known; say whether it was new."""
+
+    @abstractmethod
+    def find(self, provider: Provider, kind: PaymentKind, external_id: str) -> Payment | None:
+        """Return the payment with the provider's id."""
+
+    @abstractmethod
+    def of_order(self, order_id: OrderId) -> Sequence[Payment]:
+        """Return all movements of one order, oldest first."""
+
+    @abstractmethod
+    def page(
+        self,
+        *,
+        limit: int,
+        after: PaymentId | None = None,
+        user_id: UserId | None = None,
+        status: PaymentStatus | None = None,
+    ) -> Sequence[Payment]:
+        """Return payments, newest first."""
+
+    @abstractmethod
+    def first_sight(self, provider: Provider, event_id: str, at: datetime) -> bool:
+        """Remember a provider's event in the inbox; False when it is there already."""

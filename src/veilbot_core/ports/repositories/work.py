@@ -1,0 +1,95 @@
+"""Facts on their way out, durable work, and remembered answers."""
+
+from abc import abstractmethod
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from typing import Protocol, runtime_checkable
+from uuid import UUID
+
+from veilbot_core.domain.events import Event
+from veilbot_core.domain.ids import EventId, JobId
+from veilbot_core.domain.jobs import Job, JobKind
+
+
+@runtime_checkable
+class Outbox(Protocol):
+    """Facts on their way out."""
+
+    @abstractmethod
+    def append(self, *events: Event) -> None:
+        """Insert."""
+
+    @abstractmethod
+    def waiting(self, limit: int) -> Sequence[Event]:
+        """Return facts that no bus confirmed yet, oldest first."""
+
+    @abstractmethod
+    def sent(self, event_ids: Iterable[EventId], at: datetime) -> None:
+        """Remember that a bus confirmed them."""
+
+
+@runtime_checkable
+class Jobs(Protocol):
+    """Durable work: claimed with a lease, finished with a fence."""
+
+    @abstractmethod
+    def ask(self, *jobs: Job) -> None:
+        """Insert; a job that is there is asked for again: ``revision`` grows, the earlier ``due`` wins, dead is ready.
+
+        A dead job that is asked for again also starts counting its attempts anew.
+        """
+
+    @abstractmethod
+    def ensure(self, job: Job) -> bool:
+        """Insert unless one is there, ready or dead; say whether it was new."""
+
+    @abstractmethod
+    def claim(self, now: datetime, until: datetime, limit: int, kinds: Iterable[JobKind] = ()) -> Sequence[Job]:
+        """Lease up to ``limit`` due jobs (of ``kinds``, or of any) until ``until``; attempts and fence grow."""
+
+    @abstractmethod
+    def finish(self, job: Job) -> None:
+        """Remove a claimed job, or free it when it was asked for again. Raises LeaseLost."""
+
+    @abstractmethod
+    def postpone(self, job: Job, due: datetime, error: str, *, keep_attempts: bool = True) -> None:
+        """Give a claimed job back for later; ``keep_attempts=False`` starts counting anew. Raises LeaseLost.
+
+        One that was asked for again meanwhile keeps the earlier time.
+        """
+
+    @abstractmethod
+    def bury(self, job: Job, error: str) -> None:
+        """Mark a claimed job dead, or free it when it was asked for again. Raises LeaseLost."""
+
+    @abstractmethod
+    def dead(self, *, limit: int, after: JobId | None = None) -> Sequence[Job]:
+        """Return dead jobs by id, ascending."""
+
+    @abstractmethod
+    def next_due(self) -> datetime | None:
+        """Return when the earliest ready job without a lease is due."""
+
+
+@runtime_checkable
+class Replies(Protocol):
+    """Answers to requests that carried an idempotency key."""
+
+    @abstractmethod
+    def begin(self, key: UUID, fingerprint: str, now: datetime, until: datetime) -> Mapping[str, object] | None:
+        """Open a request until ``until``; None when it is new or its time ran out unanswered.
+
+        Otherwise the row: ``fingerprint`` and, once it is answered, ``status`` and ``body`` (None before).
+        """
+
+    @abstractmethod
+    def answer(self, key: UUID, status: int, body: bytes) -> None:
+        """Remember the answer."""
+
+    @abstractmethod
+    def forget(self, key: UUID) -> None:
+        """Drop an unanswered request, so that it can be made again."""
+
+    @abstractmethod
+    def purge(self, before: datetime, limit: int) -> int:
+        """Delete up to ``limit`` rows opened before ``before``; return how many."""

@@ -1,0 +1,221 @@
+"""The command line as an operator meets it: what it prints, where, and how it ends."""
+
+import json
+import os
+import stat
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from veilbot_runners.cli import main
+from veilbot_runners.settings import Settings
+
+CANARY = "canary-9d2c"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Done:
+    code: int
+    out: str
+    err: str
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.out)
+
+
+Run = Callable[..., Done]
+
+
+@pytest.fixture
+def run(
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    kept_logs: None,  # noqa: ARG001
+) -> Run:
+    """Run ``veilbot ...`` in an empty folder."""
+    for name in Settings.model_fields:
+        monkeypatch.delenv(f"VEILBOT_{name.upper()}", raising=False)
+    monkeypatch.chdir(tmp_path)
+
+    def act(*arguments: str) -> Done:
+        monkeypatch.setattr(sys, "argv", ["veilbot", *arguments])
+        capsys.readouterr()
+        code = 0
+        try:
+            main()
+        except SystemExit as ended:
+            code = int(ended.code or 0)
+        out, err = capsys.readouterr()
+        return Done(code=code, out=out, err=err)
+
+    return act
+
+
+@pytest.fixture
+def shop(run: Run, sqlite_url: str, monkeypatch: pytest.MonkeyPatch) -> Run:
+    """The same, with a migrated database."""
+    monkeypatch.setenv("VEILBOT_DATABASE_URL", sqlite_url)
+    return run
+
+
+def test_init_writes_a_private_file_that_is_valid_and_never_overwrites_it(run: Run) -> None:
+    assert run("init").code == 0
+    assert stat.S_IMODE(Path(".env").stat().st_mode) == 0o600
+    before = Path(".env").read_text(encoding="utf-8")
+    again = run("init")
+    assert again.code == 1
+    assert "--force" in again.err
+    assert Path(".env").read_text(encoding="utf-8") == before
+    assert run("migrate", "--check").code == 1
+    assert run("migrate").code == 0
+    assert run("migrate", "--check").code == 0
+
+
+def test_a_command_on_an_old_schema_says_what_to_do(run: Run) -> None:
+    done = run("tariff", "list")
+    assert done.code == 1
+    assert "veilbot migrate" in done.err
+    assert done.out == ""
+
+
+def test_a_tariff_is_priced_in_major_units_and_shown_in_minor_ones(shop: Run) -> None:
+    added = shop(
+        "tariff", "add", "--name", "Month", "--days", "30", "--price", "USD:4.99", "--price", "jpy:500", "--json"
+    )
+    assert added.code == 0
+    assert added.json["prices"] == [{"amount": 500, "currency": "JPY"}, {"amount": 499, "currency": "USD"}]
+    assert [t["name"] for t in shop("tariff", "list", "--json").json["items"]] == ["Month"]
+    assert "4.99 USD" in shop("tariff", "list").out
+    archived = shop("tariff", "archive", added.json["id"], "--json")
+    assert archived.json["archived_at"].endswith("Z")
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("--days", "0", "--price", "USD:1"),
+        ("--days", "30", "--price", "USD:1.999"),
+        ("--days", "30", "--price", "4.99"),
+        ("--days", "30", "--price", "USD:-1"),
+        ("--days", "30", "--price", "DOLLARS:1"),
+        ("--days", "30"),
+        ("--days", "30", "--price", "USD:1", "--devices", "0"),
+    ],
+)
+def test_a_wrong_tariff_is_one_sentence_and_changes_nothing(shop: Run, arguments: tuple[str, ...]) -> None:
+    done = shop("tariff", "add", "--name", "Month", *arguments)
+    assert done.code == 1
+    assert done.out == ""
+    assert len(done.err.strip().splitlines()) == 1
+    assert shop("tariff", "list", "--json").json == {"items": []}
+
+
+def test_a_secret_is_printed_once(shop: Run) -> None:
+    added = shop("apikey", "add", "--name", "me", "--scope", "users:read", "--days", "90", "--json").json
+    assert added["secret"].startswith("vb_")
+    listed = shop("apikey", "list", "--json")
+    assert added["secret"] not in listed.out
+    assert listed.json["items"][0]["scopes"] == ["users:read"]
+    assert shop("apikey", "revoke", added["id"], "--json").json["revoked_at"] is not None
+
+
+def test_a_server_that_does_not_answer_is_not_saved(shop: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("VEILBOT_ALLOW_PRIVATE_SERVERS", "true")
+    url = f"https://127.0.0.1:1/{CANARY}"
+    given = ("server", "add", "--name", "A", "--country", "NL", "--api-url", url, "--cert-sha256", "0" * 64)
+    done = shop(*given)
+    assert done.code == 1
+    assert CANARY not in done.err
+    assert shop("server", "list", "--json").json == {"items": []}
+    assert shop(*given, "--no-probe").code == 0
+    listed = shop("server", "list", "--json")
+    assert CANARY not in listed.out
+    passed = shop("reconcile", "--dry-run", "--json")
+    assert passed.code == 1
+    assert passed.json["items"][0]["error"]
+
+
+def test_users_are_added_and_listed(shop: Run) -> None:
+    assert (
+        shop("user", "add", "--name", "Аня", "--telegram-id", "7", "--language", "ru", "--json").json["name"] == "Аня"
+    )
+    assert shop("user", "add", "--name", "Double", "--telegram-id", "7").code == 1
+    assert len(shop("user", "list", "--json").json["items"]) == 1
+
+
+def test_the_doctor_says_how_to_mend_each_trouble(shop: Run) -> None:
+    done = shop("doctor", "--json")
+    assert done.code == 1
+    found = {item["check"]: item for item in done.json["items"]}
+    assert found["database"]["ok"]
+    assert all(item["mend"] for item in found.values() if not item["ok"])
+    assert {"payments", "bot", "servers", "tariffs"} <= {name for name, item in found.items() if not item["ok"]}
+
+
+def test_the_doctor_survives_wrong_settings(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("VEILBOT_ENV", CANARY)
+    done = run("doctor")
+    assert done.code == 1
+    assert "VEILBOT_ENV" in done.out
+    assert CANARY not in done.out + done.err
+
+
+def test_a_password_in_a_wrong_address_is_not_shown(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("VEILBOT_DATABASE_URL", f"mysql://shop:{CANARY}@db/shop")
+    done = run("user", "list")
+    assert done.code == 1
+    assert "VEILBOT_DATABASE_URL" in done.err
+    assert CANARY not in done.err
+
+
+@pytest.mark.parametrize(
+    "arguments", [("nonsense",), ("tariff", "add"), ("tariff", "archive", "no-id"), ("demo", "--port", "x")]
+)
+def test_wrong_usage_ends_with_2(run: Run, arguments: tuple[str, ...]) -> None:
+    assert run(*arguments).code == 2
+
+
+def test_the_bot_alone_needs_a_token(shop: Run) -> None:
+    done = shop("bot")
+    assert done.code == 1
+    assert "VEILBOT_TELEGRAM__TOKEN" in done.err
+
+
+def test_the_documents_are_printed_without_a_shop(run: Run) -> None:
+    assert run("openapi").json["openapi"].startswith("3.1")
+    assert [item["point"] for item in run("failpoints", "--json").json["items"]] == [f"C{n}" for n in range(13)]
+
+
+@pytest.mark.parametrize("where", ["environment", "file"])
+def test_there_is_no_demo_in_prod(run: Run, monkeypatch: pytest.MonkeyPatch, where: str) -> None:
+    if where == "file":
+        Path(".env").write_text("VEILBOT_ENV=prod\n")
+    else:
+        monkeypatch.setenv("VEILBOT_ENV", "prod")
+    done = run("demo")
+    assert done.code == 1
+    assert "VEILBOT_ENV" in done.err
+    assert not Path("veilbot-demo").exists()
+
+
+def test_the_sandbox_cannot_be_imported_in_prod() -> None:
+    code = "import veilbot_runners.sandbox.stripe_books"
+    environment = {**os.environ, "VEILBOT_ENV": "prod"}
+    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert "ImportError" in done.stderr
+
+
+def test_the_demo_does_not_delete_what_it_did_not_make(run: Run) -> None:
+    Path("veilbot-demo").mkdir()
+    Path("veilbot-demo/mine").write_text("precious")
+    done = run("demo", "--fresh")
+    assert done.code == 1
+    assert Path("veilbot-demo/mine").read_text() == "precious"
