@@ -17,7 +17,7 @@ from veilbot_adapters.vpn.v2ray_api import CoreApi
 from veilbot_adapters.vpn.v2ray_core import CoreServer
 from veilbot_adapters.vpn.v2ray_links import link
 from veilbot_adapters.vpn.v2ray_settings import checked
-from veilbot_core.domain.errors import Rejected
+from veilbot_core.domain.errors import Rejected, Unavailable, Unknown
 from veilbot_core.domain.ids import KeyId, ServerId
 from veilbot_core.ports.clock import Clock
 from veilbot_core.ports.ids import Ids
@@ -38,6 +38,7 @@ _RESTORE = 20.0
 """Seconds for one restore; each call in it has the usual time."""
 _PIPELINE = 64
 """Users that are on their way at once in a restore, over one connection."""
+_TRIES = 3
 _SERVERS = 1024
 _NAMES = {Flavour.V2RAY: "V2Ray", Flavour.XRAY: "Xray"}
 
@@ -74,7 +75,14 @@ class V2RayProtocol(VpnProtocol):
         """Make lost keys be there again, many at once over one connection."""
 
         async def issue(server: CoreServer, key: KeySpec) -> str:
-            await server.add(key.id)
+            for left in reversed(range(_TRIES)):  # a proxy drops calls now and then; adding looks before it adds
+                try:
+                    await server.add(key.id)
+                except (Unavailable, Unknown):
+                    if not left:
+                        raise
+                else:
+                    break
             return link(key.id, key.name, endpoint.settings)
 
         return await self._call(

@@ -20,6 +20,9 @@ from veilbot_core.domain.errors import Rejected, Unavailable, Unknown
 M = TypeVar("M", bound=Message)
 _LOST = frozenset({grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED, grpc.StatusCode.CANCELLED})
 _STOPPED = frozenset({grpc.ChannelConnectivity.TRANSIENT_FAILURE, grpc.ChannelConnectivity.SHUTDOWN})
+_FORBIDDEN = frozenset({grpc.StatusCode.UNAUTHENTICATED, grpc.StatusCode.PERMISSION_DENIED})
+_BAD_REQUEST = re.compile(r"http2 header with status: 400")
+"""What nginx says to a client without a certificate that it knows (a proxy's 401 and 403 become `_FORBIDDEN`)."""
 _NO_HANDLER = re.compile(r"handler not found: ")
 _NO_USERS = re.compile(r"proxy is not a UserManager")
 
@@ -133,7 +136,7 @@ class CoreApi:
             return Said("", missing=True)
         if code in {grpc.StatusCode.UNKNOWN, grpc.StatusCode.NOT_FOUND}:
             return Said((error.details() or "")[:2000])
-        if code in {grpc.StatusCode.UNAUTHENTICATED, grpc.StatusCode.PERMISSION_DENIED}:
+        if code in _FORBIDDEN or (code is grpc.StatusCode.INTERNAL and _BAD_REQUEST.search(error.details() or "")):
             raise Rejected(f"the proxy before {self.host} does not take our client certificate") from error
         if code is grpc.StatusCode.RESOURCE_EXHAUSTED:
             raise Rejected(f"{self.host} sends more than any core does") from error

@@ -3,6 +3,7 @@
 import asyncio
 import re
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 from google.protobuf.message import Message
@@ -57,6 +58,7 @@ class CoreServer:
         self._clock = clock
         self._lock = asyncio.Lock()
         self._sure: _Certainty | None = None
+        self._flavour: Flavour | None = None
 
     async def close(self) -> None:
         """End the connection."""
@@ -69,6 +71,7 @@ class CoreServer:
             found = await self._api.ask(method, pb.SysStatsRequest(), pb.SysStatsResponse)
             if isinstance(found, pb.SysStatsResponse):
                 self._check_flavour(flavour)
+                self._flavour = flavour
                 return Identity(flavour, found.uptime)
             if not found.missing:
                 raise self._api.nonsense("it does not tell its state")
@@ -150,6 +153,11 @@ class CoreServer:
             return known.flavour if known else await self._look()
 
     async def _look(self) -> Flavour:
+        """Ask what the inbound speaks; which core it is changes so rarely that a refusal is reason enough to ask."""
+        if self._flavour is not None:
+            with suppress(Rejected):
+                await self.inspect(self._flavour)
+                return self._flavour
         identity = await self.identify()
         await self.inspect(identity.flavour)
         return identity.flavour
