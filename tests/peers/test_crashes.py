@@ -118,18 +118,18 @@ async def test_an_inbound_that_becomes_another_is_noticed_in_mid_flow(
     endpoint = reach(vpn, server.settings("vless", "vless"))
     stop, errors = asyncio.Event(), set[type[Exception]]()
 
-    async def buy() -> None:
+    async def buy(many: int) -> None:
         while not stop.is_set():
             try:
-                await vpn.issue(endpoint, key())
+                await (vpn.restore(endpoint, [key() for _ in range(many)]) if many else vpn.issue(endpoint, key()))
             except PortError as error:
                 errors.add(type(error))
                 await asyncio.sleep(0.001)
 
     await vpn.issue(endpoint, key())
     async with asyncio.TaskGroup() as group:
-        for _ in range(4):
-            group.create_task(buy())
+        for many in (0, 1, 3, 50):
+            group.create_task(buy(many))
         for proxy in (becomes, "vless", becomes):
             await asyncio.sleep(0.2)
             await server.core.restart(server.swapped("vless", proxy))

@@ -71,7 +71,7 @@ class Front:
         (self.folder / "nginx.conf").write_text(text, encoding="utf-8")
         command = [program("nginx"), "-p", str(self.folder), "-c", str(self.folder / "nginx.conf")]
         with (self.folder / "nginx.out").open("ab") as log:
-            process = subprocess.Popen([*command, "-e", str(self.folder / "error.log")], stdout=log, stderr=log)
+            process = subprocess.Popen([*command, "-e", str(self.folder / "error.log")], stdout=log, stderr=log)  # noqa: ASYNC220 (it returns at once)
         try:
             assert await listening(self.port, process), (self.folder / "nginx.out").read_text(encoding="utf-8")
             yield

@@ -10,7 +10,6 @@ from litestar import Router, get, post
 from litestar.exceptions import NotFoundException
 from litestar.params import FromPath, JSONBody
 
-from veilbot_adapters.vpn.v2ray_accounts import remote_id
 from veilbot_runners.sandbox.v2ray_server import Outage, V2RayServer
 from veilbot_runners.sandbox.v2ray_state import V2RayState
 
@@ -79,7 +78,12 @@ def v2ray_router(sandbox: V2RaySandbox) -> Router:
     def keys(name: FromPath[str]) -> dict[str, list[dict[str, object]]]:
         state = server(name).state
         rows: list[dict[str, object]] = [
-            {"id": remote_id(user.email), "email": user.email, "inbound": tag, "account": user.account.type}
+            {
+                "id": user.email.removesuffix("@veilbot"),
+                "email": user.email,
+                "inbound": tag,
+                "account": user.account.type,
+            }
             for tag, users in state.users.items()
             for user in users
         ]
