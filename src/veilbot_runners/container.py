@@ -6,7 +6,6 @@ swap an adapter: ``container.gateways.override(providers.Object({...}))``.
 
 import base64
 import hashlib
-import os
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import timedelta
@@ -136,7 +135,6 @@ def _telegram(settings: Settings, clock: Clock, ids: Ids) -> "BotApi | None":
 
 
 def _v2ray(settings: Settings, clock: Clock, ids: Ids) -> VpnProtocol:
-    os.environ.setdefault("GRPC_VERBOSITY", "NONE")  # it writes to stderr what it raises as well
     from veilbot_adapters.vpn.v2ray import V2RayProtocol
 
     guards = Guards(clock, ids, Limits(timeout=settings.timeout.server))
