@@ -190,6 +190,7 @@ class Subscriptions:
                             name=k.name,
                             country=countries.get(k.server_id, ""),
                             url=self.secrets.open(k.access_url, k.id),
+                            spent=k.spent,
                         )
                         for k in working
                         if k.access_url is not None
