@@ -166,9 +166,7 @@ async def cores() -> AsyncIterator[V2RaySandbox]:
 
 
 @pytest.fixture(params=["memory", "outline", "xray/vless", "xray/shadowsocks", "v2ray/vmess"])
-async def world(
-    request: pytest.FixtureRequest, sandbox: OutlineSandbox, cores: V2RaySandbox
-) -> AsyncIterator[World]:
+async def world(request: pytest.FixtureRequest, sandbox: OutlineSandbox, cores: V2RaySandbox) -> AsyncIterator[World]:
     if request.param == "memory":
         yield MemoryWorld()
         return

@@ -73,7 +73,11 @@ async def sold(shop: Application, server: Server, count: int) -> Sequence[Key]:
             subscription = a_subscription(user, tariff, created_at=then)
             key = replace(
                 a_key(subscription, server, created_at=then),
-                desired=there, observed=there, placed=True, changed_at=then, access_url=Sealed(b"sold"),
+                desired=there,
+                observed=there,
+                placed=True,
+                changed_at=then,
+                access_url=Sealed(b"sold"),
             )
             uow.subscriptions.add(subscription)
             uow.keys.add(key)

@@ -36,9 +36,7 @@ async def test_a_key_opens_the_page_until_it_is_revoked_and_again_after_a_restar
         key = KeySpec(id=KeyId(uuid4()), name="Frankfurt 1 / 100 % & more", limit=None)
 
         url = await vpn.issue(endpoint, key)
-        phone = await stack.enter_async_context(
-            app(url, way.client or way.server, tmp_path, site=site, pin=own.sha256)
-        )
+        phone = await stack.enter_async_context(app(url, way.client or way.server, tmp_path, site=site, pin=own.sha256))
         assert await phone.reads(), core.log() + phone.log()
         assert (await vpn.usage(endpoint)).bytes_by_key[str(key.id)] > 0
         found = await vpn.list(endpoint)

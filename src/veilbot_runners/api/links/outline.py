@@ -52,7 +52,9 @@ def dynamic(holding: Holding) -> str | Trouble:
 def excuse(trouble: Trouble, tongue: Language, support_url: str | None) -> str:
     """Return what the Outline app shows in place of a connection."""
     words = WORDS[tongue]
-    details = words[trouble] if support_url is None else f"{words[trouble]}\n{words['support']}: {support_url}"
+    details = words[f"{trouble}_why"]
+    if support_url is not None:
+        details += f"\n{words['support']}: {support_url}"
     return dump({"error": {"message": words[f"{trouble}_title"], "details": details}})
 
 

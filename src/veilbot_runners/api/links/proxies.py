@@ -143,6 +143,8 @@ def _xray(scheme: Scheme, url: str) -> Proxy:
 
 def _vmess(url: str) -> Proxy:
     shown = json.loads(b64decode(url.removeprefix("vmess://"), validate=True))
+    if not isinstance(shown, dict):
+        raise Unreadable
     said = {name: str(value) for name, value in shown.items()}
     network = said.get("net", "tcp")
     return _checked(

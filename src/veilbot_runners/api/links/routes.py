@@ -30,7 +30,7 @@ _HOURS = 12  # how often apps shall ask again
 _VARY = "User-Agent, Accept, Accept-Language"
 Wanted = Annotated[
     Format | None,
-    QueryParameter(name="format", description="The form; without it, the one that suits the asking app or browser."),
+    QueryParameter(description="The form; without it, the one that suits the asking app or browser."),
 ]
 
 
@@ -54,7 +54,11 @@ Shown = NamedDependency[SkipValidation[Showing]]
     operation_class=ForMany,
 )
 async def show_link(
-    request: AnyRequest, application: Services, showing: Shown, token: FromPath[str], wanted: Wanted = None
+    request: AnyRequest,
+    application: Services,
+    showing: Shown,
+    token: FromPath[str],
+    format: Wanted = None,  # noqa: A002 - the query calls it so
 ) -> Response[Any]:
     """Render a subscription for who asks.
 
@@ -63,7 +67,7 @@ async def show_link(
     """
     throttle = showing.throttle
     request.state.headers += await throttle.hit(f"link:{showing.addresses.of(request.scope)}", throttle.rate.links)
-    form = wanted or guess(request.headers)
+    form = format or guess(request.headers)
     if not _TOKEN.fullmatch(token):
         return _notice(request, showing, "gone", 404, form)
     try:
