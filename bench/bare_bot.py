@@ -53,7 +53,8 @@ def application(secret: str) -> Any:  # noqa: ANN401 - ASGI
         given = next((value for name, value in scope["headers"] if name == b"x-telegram-bot-api-secret-token"), b"")
         reply: Any = {}
         if body and given.decode() == secret:
-            reply = await dispatcher.feed_update(bot, Update.model_validate(json.loads(body)))
+            update = Update.model_validate(json.loads(body), context={"bot": bot})  # else it is read twice
+            reply = await dispatcher.feed_update(bot, update)
         content = json.dumps(reply, ensure_ascii=False).encode()
         headers = [(b"content-type", b"application/json"), (b"content-length", str(len(content)).encode())]
         await send({"type": "http.response.start", "status": 200, "headers": headers})
@@ -69,7 +70,16 @@ def main() -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(20_000, 50, 100)
-    uvicorn.run(app, host="127.0.0.1", port=given["port"], access_log=False, log_level="warning", lifespan="off")
+    uvicorn.run(
+        app,
+        host="127.0.0.1",
+        port=given["port"],
+        loop="uvloop",
+        http="httptools",
+        access_log=False,
+        log_level="warning",
+        lifespan="off",
+    )
 
 
 if __name__ == "__main__":

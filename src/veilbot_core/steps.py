@@ -35,6 +35,8 @@ def want(uow: UnitOfWork, keys: Sequence[Key], state: KeyState, now: datetime) -
     Work that died for a key of which nothing new is wanted stays dead: a person was told.
     """
     changed = [key.want(state, now) for key in keys]
+    if not changed:
+        return []
     uow.keys.save(*changed)
     known = {key.id: key.desired for key in keys}
     new = [key for key in changed if key.desired != known[key.id]]
@@ -56,31 +58,48 @@ def refold(uow: UnitOfWork, subscription: Subscription, now: datetime, grace: ti
 
 
 def reserve(
-    uow: UnitOfWork, subscription: Subscription, now: datetime, *, order_id: OrderId | None = None
+    uow: UnitOfWork,
+    subscription: Subscription,
+    now: datetime,
+    *,
+    order_id: OrderId | None = None,
+    known: Sequence[Key] | None = None,
 ) -> Sequence[Key]:
     """See that the subscription has one wanted key per protocol, each with a place on a server.
 
-    Returns: those keys; the ones that are not settled have been asked for.
+    Args:
+        uow: the unit of work.
+        subscription: whose keys.
+        now: the time.
+        order_id: the order that waits for them.
+        known: its keys, locked, where the caller has them already.
+
+    Returns: the wanted keys; the ones that are not settled have been asked for.
 
     Raises:
         NoCapacity: nothing suitable is free; the unit of work must roll back.
     """
-    vip = uow.users.get(subscription.user_id).vip
-    state = KeyState(present=True, limit=None if vip else subscription.terms.traffic_limit)
-    known = keys_of(uow, [subscription])
-    keys = [_placed(uow, subscription, known, protocol, now, vip=vip) for protocol in subscription.terms.protocols]
+    state = KeyState(present=True, limit=None if subscription.vip else subscription.terms.traffic_limit)
+    keys = keys_of(uow, [subscription]) if known is None else known
+    placed = [_placed(uow, subscription, keys, protocol, now) for protocol in subscription.terms.protocols]
     if order_id is not None:
-        keys = [key.await_for(order_id) for key in keys]
-    return want(uow, keys, state, now)
+        placed = [key.await_for(order_id) for key in placed]
+    new = {key.id for key in placed} - {key.id for key in keys}
+    made = [key.want(state, now) for key in placed if key.id in new]
+    for key in made:
+        uow.keys.add(key)
+    uow.jobs.ask(*(Job.ask(JobKind.APPLY_KEY, key.id, now) for key in made))
+    return [*made, *want(uow, [key for key in placed if key.id not in new], state, now)]
 
 
 def _placed(
-    uow: UnitOfWork, subscription: Subscription, known: Sequence[Key], protocol: Protocol, now: datetime, *, vip: bool
+    uow: UnitOfWork, subscription: Subscription, known: Sequence[Key], protocol: Protocol, now: datetime
 ) -> Key:
+    """Return the key of a protocol with a place on a server: one that is known, or a new one that is not saved yet."""
     mine = sorted((k for k in known if k.protocol is protocol), key=lambda k: (not k.desired.present, not k.placed))
     if mine and mine[0].placed:
         return mine[0]
-    terms, country = subscription.terms, subscription.country
+    terms, country, vip = subscription.terms, subscription.country, subscription.vip
     fitting = [s for s in uow.servers.all() if s.protocol is protocol and serves(s, terms, country=country, vip=vip)]
     best = {server.id: server for server in rank(fitting)}
     for key in mine:  # where it was before, if there is room
@@ -88,7 +107,7 @@ def _placed(
             return key.place(held=True)
     for server in best.values():
         if uow.servers.take_place(server.id):
-            key = Key(
+            return Key(
                 id=Key.identify(subscription.id, server.id),
                 subscription_id=subscription.id,
                 user_id=subscription.user_id,
@@ -100,8 +119,6 @@ def _placed(
                 created_at=now,
                 changed_at=now,
             )
-            uow.keys.add(key)
-            return key
     raise NoCapacity
 
 
@@ -119,5 +136,6 @@ def complete(uow: UnitOfWork, ids: Ids, order: Order, keys: Sequence[Key], now: 
     if order.status is OrderStatus.PAID and wanted and all(key.settled for key in wanted):
         order = order.fulfil(now)
         uow.publish(about(ids, EventType.ORDER_FULFILLED, order, now))
+        uow.jobs.withdraw(Job.identify(JobKind.TELL_PAID, order.id))  # the key came first
     uow.orders.save(order)
     return order

@@ -85,7 +85,7 @@ class App:
     async def eventually_reads(self, *, within: float = 20.0) -> bool:
         """Say whether it can within some seconds."""
         async with asyncio.timeout(within):
-            while not await self.reads():
+            while not await self.reads():  # noqa: ASYNC110 (a tunnel tells nobody when it is back)
                 await asyncio.sleep(0.1)
         return True
 

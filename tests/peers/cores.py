@@ -69,7 +69,7 @@ class Core:
         path = self.folder / f"{self.flavour}-{self.listens}.json"
         path.write_text(json.dumps(self.config), encoding="utf-8")
         with path.with_suffix(".log").open("ab") as log:
-            self.process = subprocess.Popen([*_command(self.flavour), str(path)], stdout=log, stderr=log)
+            self.process = subprocess.Popen([*_command(self.flavour), str(path)], stdout=log, stderr=log)  # noqa: ASYNC220 (it returns at once)
         assert await listening(self.listens, self.process), f"{self.flavour} does not listen: {self.log()[-2000:]}"
         return self
 

@@ -1,7 +1,10 @@
 """What both databases are: a storage that can be closed, at an address, with a schema of some revision."""
 
+import sqlite3
 from abc import abstractmethod
+from contextlib import closing
 from pathlib import Path
+from urllib.parse import quote
 
 from sqlalchemy import URL, column, make_url, select, table
 from sqlalchemy.exc import ArgumentError
@@ -46,6 +49,15 @@ def parse(url: str) -> URL:
 def file_of(url: URL) -> Path:
     """Return the file of a SQLite database."""
     return Path(url.database or "").expanduser()
+
+
+def up_to_date(path: Path) -> bool:
+    """Say whether a SQLite file has the schema of this version; of anything unusual, say no."""
+    try:
+        with closing(sqlite3.connect(f"file:{quote(str(path))}?mode=ro", uri=True)) as connection:
+            return connection.execute("SELECT version_num FROM alembic_version").fetchall() == [(REVISION,)]
+    except sqlite3.Error:
+        return False
 
 
 def check_revision(uow: DatabaseUnitOfWork) -> None:

@@ -85,6 +85,7 @@ _BURY = Statement(
     .where(*_OURS, _SAME)
     .values(state=constant(JobState.DEAD), error=bindparam("error"), leased_until=null())
 )
+_WITHDRAW = Statement(delete(_jobs).where(_jobs.c.id == bindparam("id"), _jobs.c.leased_until.is_(None)))
 _DEAD_JOBS = Pages(_jobs, _DEAD, ascending=True)
 _NEXT_DUE = Statement(select(_jobs.c.due).where(_READY, _jobs.c.leased_until.is_(None)).order_by(_jobs.c.due).limit(1))
 
@@ -177,6 +178,10 @@ class Jobs(Repository, ports.Jobs):
     def bury(self, job: Job, error: str) -> None:
         """Mark a claimed job dead, or free it when it was asked for again. Raises LeaseLost."""
         self._end(_BURY, replace(job, attempts=0, error=error))
+
+    def withdraw(self, job_id: JobId) -> None:
+        """Remove a job that nobody works at; one that is claimed goes on."""
+        self._session.change(_WITHDRAW, {"id": job_id})
 
     def dead(self, *, limit: int, after: JobId | None = None) -> Sequence[Job]:
         """Return dead jobs by id, ascending."""

@@ -109,6 +109,12 @@ class MemoryJobs(port.Jobs):
             return
         self._table.update(job.id.int, replace(known, leased_until=None, state=JobState.DEAD, error=error))
 
+    def withdraw(self, job_id: JobId) -> None:
+        """Remove what is free."""
+        known = self._table.rows.get(job_id.int)
+        if known is not None and known.leased_until is None:
+            self._table.delete(job_id.int)
+
     def dead(self, *, limit: int, after: JobId | None = None) -> Sequence[Job]:
         """Walk up the dead ones."""
         return self._table.take(self._dead.up(after=below(after)), limit)

@@ -77,7 +77,7 @@ class V2RayProtocol(VpnProtocol):
         async def issue(server: CoreServer, key: KeySpec) -> str:
             for left in reversed(range(_TRIES)):  # a proxy drops calls now and then; adding looks before it adds
                 try:
-                    await server.add(key.id)
+                    await server.add(key.id, one_of_many=True)
                 except (Unavailable, Unknown):
                     if not left:
                         raise

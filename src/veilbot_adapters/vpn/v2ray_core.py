@@ -48,8 +48,8 @@ class CoreServer:
 
     Before a user is added it must be certain what the inbound speaks, because an account of another protocol ends the
     whole process. Neither core tells, V2Ray has not even a call that lists inbounds; but the error for removing a user
-    who is not there names the protocol, on both, and removing needs no account. So that is asked: again after a
-    second, on every new connection, and each time where a proxy hides the core's restarts.
+    who is not there names the protocol, on both, and removing needs no account. So that is asked each time; where many
+    users are added, again after a second, on every new connection, and each time if a proxy hides the core's restarts.
     """
 
     def __init__(self, api: CoreApi, settings: Mapping[str, str], clock: Clock) -> None:
@@ -91,9 +91,9 @@ class CoreServer:
             )
         self._sure = _Certainty(flavour, connection, self._clock.monotonic() + _FRESH)
 
-    async def add(self, key_id: KeyId) -> None:
+    async def add(self, key_id: KeyId, *, one_of_many: bool = False) -> None:
         """Make a user be there, with the account of the key and no other."""
-        flavour = await self._certain()
+        flavour = await self._certain() if one_of_many else await self._look()
         wanted = user(flavour, key_id, self._settings)
         if self._settings["proxy"] == "shadowsocks" and not await self._make_way(flavour, wanted):
             return
@@ -107,8 +107,7 @@ class CoreServer:
 
     async def remove(self, key_id: KeyId) -> None:
         """Make a user be gone."""
-        known = self._known()
-        flavour = known.flavour if known else (await self.identify()).flavour
+        flavour = (await self.identify()).flavour  # a server that is gone has not done it, and this says so
         for _ in range(_PAIRS):
             said = await self._change(flavour, "RemoveUser", pb.RemoveUserOperation(email=email(key_id)))
             if said is not None:

@@ -1,7 +1,6 @@
 """Fulfilment: from a paid order to keys that are on their way."""
 
 from dataclasses import dataclass
-from datetime import datetime
 
 from veilbot_core.domain.errors import Conflict
 from veilbot_core.domain.events import EventType
@@ -11,7 +10,7 @@ from veilbot_core.domain.order import Order, OrderStatus
 from veilbot_core.domain.payment import given_back
 from veilbot_core.domain.policy import Policy
 from veilbot_core.domain.secret import digest
-from veilbot_core.domain.subscription import Grant, GrantSource, Subscription
+from veilbot_core.domain.subscription import Grant, GrantSource, Subscription, fold
 from veilbot_core.ports.clock import Clock
 from veilbot_core.ports.failpoints import Failpoints, Point
 from veilbot_core.ports.ids import Ids
@@ -90,54 +89,54 @@ class Fulfilment:
 
     def _deliver(self, uow: UnitOfWork, order: Order, token: str) -> None:
         now = self.clock.now()
-        subscription = self._subscription(uow, order, token)
+        wanted = order.subscription_id or SubscriptionId(derive("subscription", order.id))
+        known = uow.subscriptions.find(wanted)
+        subscription = known or self._first(uow, order, wanted, token)
         order = order.serve(subscription.id)
         if subscription.frozen_at is not None:
             hold(uow, self.ids, order, "the subscription is frozen by a dispute", now)
             return
-        if uow.subscriptions.add_grant(self._grant(uow, order, subscription, now)):
-            subscription = subscription.renew(order.tariff_id, order.terms)
-            subscription = refold(uow, subscription, now, self.policy.grace)
+        if known is None or uow.subscriptions.add_grant(self._grant(uow, order, subscription.id)):
+            if known is not None:
+                subscription = refold(uow, known.renew(order.tariff_id, order.terms), now, self.policy.grace)
             uow.publish(about(self.ids, EventType.SUBSCRIPTION_EXTENDED, subscription, now, order_id=str(order.id)))
         elif not subscription.wants_keys(now, self.policy.grace):
             hold(uow, self.ids, order, "it ended before its key could be delivered", now)
             return
-        keys = reserve(uow, subscription, now, order_id=order.id)
+        keys = reserve(uow, subscription, now, order_id=order.id, known=() if known is None else None)
         complete(uow, self.ids, order, keys, now)
 
-    def _grant(self, uow: UnitOfWork, order: Order, subscription: Subscription, now: datetime) -> Grant:
+    def _grant(self, uow: UnitOfWork, order: Order, subscription_id: SubscriptionId) -> Grant:
         """Make the order's grant, less what was sent back while it waited."""
         grant = Grant(
             id=GrantId(derive("grant", order.id)),
-            subscription_id=subscription.id,
+            subscription_id=subscription_id,
             source=GrantSource.ORDER,
             source_id=str(order.id),
             days=order.terms.days,
-            at=now,
+            at=self.clock.now(),
         )
         back, paid = given_back(uow.payments.of_order(order.id))
         return grant.shrink(back, paid) if back else grant
 
-    def _subscription(self, uow: UnitOfWork, order: Order, token: str) -> Subscription:
-        """Return the subscription that the order extends, made now if it is the first."""
-        now = self.clock.now()
-        wanted = order.subscription_id or SubscriptionId(derive("subscription", order.id))
-        known = uow.subscriptions.find(wanted)
-        if known is not None:
-            return known
+    def _first(self, uow: UnitOfWork, order: Order, subscription_id: SubscriptionId, token: str) -> Subscription:
+        """Make the subscription of a first order, with its grant."""
+        now, grace = self.clock.now(), self.policy.grace
+        grant = self._grant(uow, order, subscription_id)
         subscription = Subscription(
-            id=wanted,
+            id=subscription_id,
             user_id=order.user_id,
             tariff_id=order.tariff_id,
             terms=order.terms,
             country=order.country,
-            token=self.secrets.seal(token, wanted),
+            token=self.secrets.seal(token, subscription_id),
             token_digest=digest(token),
             ends_at=now,
             vip=uow.users.get(order.user_id).vip,
             check_at=None,
             created_at=now,
-        )
+        ).until(fold([grant]) or now, now, grace)
         uow.subscriptions.add(subscription)
+        uow.subscriptions.add_grant(grant)
         uow.publish(about(self.ids, EventType.SUBSCRIPTION_CREATED, subscription, now, order_id=str(order.id)))
         return subscription

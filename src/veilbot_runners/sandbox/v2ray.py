@@ -10,7 +10,6 @@ from litestar import Router, get, post
 from litestar.exceptions import NotFoundException
 from litestar.params import FromPath, JSONBody
 
-from veilbot_adapters.vpn.v2ray_accounts import remote_id
 from veilbot_runners.sandbox.v2ray_server import Outage, V2RayServer
 from veilbot_runners.sandbox.v2ray_state import V2RayState
 
@@ -59,41 +58,23 @@ def v2ray_router(sandbox: V2RaySandbox) -> Router:
             raise NotFoundException(f"there is no server {name!r} in the sandbox")
         return sandbox.servers[name]
 
-    def shown(it: V2RayServer) -> dict[str, object]:
-        users = sum(map(len, it.state.users.values()))
-        return {
-            "name": it.name,
-            "api": it.api,
-            "flavour": it.state.flavour,
-            "inbounds": dict(it.state.inbounds),
-            "outage": it.outage,
-            "crashes": it.state.crashes,
-            "keys": users,
-        }
-
     @get("/", sync_to_thread=False)
     def servers() -> dict[str, list[dict[str, object]]]:
-        return {"items": [shown(it) for it in sandbox.servers.values()]}
+        return {"items": [_shown(it) for it in sandbox.servers.values()]}
 
     @get("/{name:str}/keys", sync_to_thread=False)
     def keys(name: FromPath[str]) -> dict[str, list[dict[str, object]]]:
-        state = server(name).state
-        rows: list[dict[str, object]] = [
-            {"id": remote_id(user.email), "email": user.email, "inbound": tag, "account": user.account.type}
-            for tag, users in state.users.items()
-            for user in users
-        ]
-        return {"items": rows}
+        return {"items": _keys(server(name).state)}
 
     @post("/{name:str}/{outage:str}", status_code=200)
     async def play(name: FromPath[str], outage: FromPath[str]) -> dict[str, object]:
         it = server(name)
         if outage == "restart":
             await it.restart()
-            return shown(it)
+            return _shown(it)
         with contextlib.suppress(ValueError):
             await it.play(Outage.NONE if outage == "up" else Outage(outage))
-            return shown(it)
+            return _shown(it)
         raise NotFoundException(f"there is no outage {outage!r}")
 
     @post("/{name:str}/traffic", status_code=200, sync_to_thread=False)
@@ -102,3 +83,28 @@ def v2ray_router(sandbox: V2RaySandbox) -> Router:
         return {"email": data.email, "bytes": data.bytes}
 
     return Router("/sandbox/v2ray", route_handlers=[servers, keys, play, traffic])
+
+
+def _shown(it: V2RayServer) -> dict[str, object]:
+    return {
+        "name": it.name,
+        "api": it.api,
+        "flavour": it.state.flavour,
+        "inbounds": dict(it.state.inbounds),
+        "outage": it.outage,
+        "crashes": it.state.crashes,
+        "keys": sum(map(len, it.state.users.values())),
+    }
+
+
+def _keys(state: V2RayState) -> list[dict[str, object]]:
+    return [
+        {
+            "id": user.email.removesuffix("@veilbot"),
+            "email": user.email,
+            "inbound": tag,
+            "account": user.account.type,
+        }
+        for tag, users in state.users.items()
+        for user in users
+    ]

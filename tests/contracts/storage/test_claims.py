@@ -37,6 +37,20 @@ class TestAskedForAgainMeanwhile:
         assert (again.state, again.attempts) == (JobState.READY, 1)
 
 
+class TestWithdrawing:
+    async def test_what_nobody_works_at_is_gone(self, storage: Storage) -> None:
+        job = a_job()
+        await storage.write(lambda uow: uow.jobs.ask(job))
+        await storage.write(lambda uow: uow.jobs.withdraw(job.id))
+        await storage.write(lambda uow: uow.jobs.withdraw(job.id))
+        assert list(await storage.write(lambda uow: uow.jobs.claim(NOW, LEASE, 1))) == []
+
+    async def test_what_is_claimed_goes_on(self, storage: Storage) -> None:
+        mine = await claimed(storage, a_job())
+        await storage.write(lambda uow: uow.jobs.withdraw(mine.id))
+        await storage.write(lambda uow: uow.jobs.finish(mine))
+
+
 class TestClaiming:
     async def test_a_claim_leases_and_counts(self, storage: Storage) -> None:
         mine = await claimed(storage, a_job())

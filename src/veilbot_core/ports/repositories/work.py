@@ -63,6 +63,10 @@ class Jobs(Protocol):
         """Mark a claimed job dead, or free it when it was asked for again. Raises LeaseLost."""
 
     @abstractmethod
+    def withdraw(self, job_id: JobId) -> None:
+        """Remove a job that nobody works at; one that is claimed goes on."""
+
+    @abstractmethod
     def dead(self, *, limit: int, after: JobId | None = None) -> Sequence[Job]:
         """Return dead jobs by id, ascending."""
 
