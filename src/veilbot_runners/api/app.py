@@ -65,8 +65,7 @@ def build_api(
         raise InvalidInput(f"there is no module {unknown[0]!r}; there are {', '.join(MODULES)}", field="modules")
     addresses = Addresses(trusted_proxies)
     throttle = Throttle(limiter=application.limiter, rate=rate)
-    policy = application.policy
-    page = LinkPage(qr=qr, support_url=support_url, grace=policy.grace, mirrors=policy.mirrors)
+    page = LinkPage(qr=qr, support_url=support_url, grace=application.policy.grace)
     showing = links.Showing(addresses=addresses, throttle=throttle, page=page)
     handlers: list[HTTPRouteHandler | Router] = [_gated(modules), health.alive, health.ready]
     handlers += [webhooks(application, telegram)] if "webhooks" in modules else []

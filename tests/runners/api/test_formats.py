@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 import yaml
-from tests.runners.api.wares import LINK, PASSWORD, holding, wares
+from tests.runners.api.wares import LINK, MIRROR, PASSWORD, holding, wares
 
 from veilbot_core.domain.subscription import Standing
 from veilbot_core.domain.user import Language
@@ -208,21 +208,19 @@ class TestOutline:
 
 
 class TestThePage:
-    def drawn(self, *mirrors: str) -> str:
-        page = LinkPage(
-            qr=lambda text: f"<svg>{len(text)}</svg>", support_url=HELP, grace=timedelta(1), mirrors=mirrors
-        )
+    def drawn(self) -> str:
+        page = LinkPage(qr=lambda text: f"<svg>{len(text)}</svg>", support_url=HELP, grace=timedelta(1))
         return page.holding(holding(wares()), Language.EN)
 
     def test_it_is_as_it_was(self) -> None:
-        text = self.drawn("https://mirror.example")
+        text = self.drawn()
         bare = re.sub(r"<(style|script)>.*?</\1>", "", text, flags=re.DOTALL).replace("><", ">\n<")
         assert same_as_golden("page.html", bare + "\n")
 
     def test_it_shows_the_link_at_every_address_and_outline_s(self) -> None:
-        text = self.drawn("https://mirror.example")
+        text = self.drawn()
         token = LINK.rpartition("/")[2]
-        for shown in (LINK, f"https://mirror.example/s/{token}", f"ssconf://shop.example/s/{token}?format=outline#"):
+        for shown in (LINK, MIRROR, f"ssconf://shop.example/s/{token}?format=outline#"):
             assert shown in text
 
     def test_the_steps_name_an_app_for_each_kind_of_key(self) -> None:

@@ -40,10 +40,12 @@ async def shop() -> AsyncIterator[World]:
         yield opened
 
 
-async def bought(shop: World, name: str = "Both", **terms: Any) -> tuple[Any, str]:
+async def bought(
+    shop: World, name: str = "Both", *, protocols: tuple[str, ...] = ("outline", "v2ray"), **terms: Any
+) -> tuple[Any, str]:
     """Let a customer buy a mixed tariff; return the subscription and the path of its link."""
     user = await shop.user()
-    tariff = await shop.tariff(name=name, protocols=["outline", "v2ray"], **terms)
+    tariff = await shop.tariff(name=name, protocols=protocols, **terms)
     await shop.server("Amsterdam")
     await shop.server("Berlin", protocol="v2ray", country="DE")
     await shop.pay(await shop.order(user, tariff))
@@ -77,6 +79,13 @@ async def test_every_app_gets_both_keys(shop: World) -> None:
     assert {"shadowsocks", "vless"} <= {outbound["type"] for outbound in singbox["outbounds"]}
     outline = (await shop.call("GET", path, headers={"User-Agent": "Go-http-client/2.0"})).json()
     assert outline["server"] == "203.0.113.7"
+
+
+async def test_without_an_outline_key_an_app_in_go_gets_the_list(shop: World) -> None:
+    _, path = await bought(shop, protocols=("v2ray",))
+    answer = await shop.call("GET", path, headers={"User-Agent": "Go-http-client/2.0"})
+    assert base64.b64decode(answer.text).startswith(b"vless://")
+    assert (await error(shop, path))["message"] == "No key for this app"
 
 
 async def test_a_form_that_there_is_not_is_refused_whoever_asks(shop: World) -> None:

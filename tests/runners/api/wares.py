@@ -17,6 +17,7 @@ KEY = KeyId(UUID("11111111-2222-5333-8444-555555555555"))
 OUTLINE = "ss://Y2hhY2hhMjAtaWV0Zi1wb2x5MTMwNTpTM2NyM3RQYXNzdzByZA@203.0.113.7:8443/?outline=1#Amsterdam"
 PASSWORD = "S3cr3tPassw0rd"
 LINK = "https://shop.example/s/tokentokentokentoken12"
+MIRROR = "https://mirror.example/s/tokentokentokentoken12"
 
 _BASE = {"api": "127.0.0.1:1", "inbound": "in", "address": "de.example.com", "port": "443", "secret": "s" * 32}
 _TLS = {"security": "tls", "sni": "cdn.example.com"}
@@ -67,7 +68,15 @@ def holding(
         check_at=None,
         created_at=datetime(2026, 1, 1, 12, tzinfo=UTC),
     )
-    return Holding(subscription=subscription, standing=standing, link=LINK, keys=keys, coming=coming, used=5 * 10**9)
+    return Holding(
+        subscription=subscription,
+        standing=standing,
+        link=LINK,
+        keys=keys,
+        coming=coming,
+        used=5 * 10**9,
+        mirrors=(MIRROR,),
+    )
 
 
 class LinkedVpn(memory.MemoryVpn):

@@ -51,8 +51,6 @@ class LinkPage:
     qr: Callable[[str], str] | None
     support_url: str | None
     grace: timedelta
-    mirrors: tuple[str, ...] = ()
-    """Addresses under which the links open too."""
 
     def holding(self, holding: Holding, tongue: Language) -> str:
         """Draw what a customer has."""
@@ -106,9 +104,7 @@ class LinkPage:
 
     def _links(self, holding: Holding, words: Mapping[str, str]) -> str:
         """Show what stays the same when keys change: the link at every address, and Outline's way to it."""
-        token = holding.link.rpartition("/")[2]
-        others = [link for url in self.mirrors if (link := f"{url}/s/{token}") != holding.link]
-        more = "".join(f"<code>{escape(link)}</code>" for link in others)
+        more = "".join(f"<code>{escape(link)}</code>" for link in holding.mirrors)
         mirrors = f"<details><summary>{words['mirrors']}</summary>{more}</details>" if more else ""
         lasting = ssconf(holding.link, holding.subscription.terms.name) if any(map(fits, holding.keys)) else None
         outline = self._block(words["ssconf"], lasting, words) if lasting else ""

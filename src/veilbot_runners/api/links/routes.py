@@ -18,7 +18,7 @@ from veilbot_runners.api.address import Addresses
 from veilbot_runners.api.errors import problem
 from veilbot_runners.api.limits import Throttle
 from veilbot_runners.api.links.formats import RENDERINGS, Format, encoded, guess
-from veilbot_runners.api.links.outline import Trouble, dynamic, excuse
+from veilbot_runners.api.links.outline import Trouble, dynamic, excuse, fits
 from veilbot_runners.api.links.page import CSP, LinkPage
 from veilbot_runners.api.links.texts import language
 from veilbot_runners.api.openapi import ForMany, problems
@@ -74,6 +74,8 @@ async def show_link(
         holding = await application.subscriptions.by_link(token)
     except NotFound:
         return _notice(request, showing, "gone", 404, form)
+    if form is Format.OUTLINE and format is None and holding.keys and not any(map(fits, holding.keys)):
+        form = Format.BASE64  # not Outline, but another app in Go that does not say who it is
     if form is Format.OUTLINE:
         return await _outline(application, showing, holding)
     if holding.standing is Standing.EXPIRED:
