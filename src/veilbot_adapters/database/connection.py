@@ -92,8 +92,12 @@ class Connection:
                 cached_statements=512,
             )
             mode = ("journal_mode=WAL", "synchronous=FULL") if self._writes else ("query_only=ON",)
-            for pragma in ("foreign_keys=ON", "cache_size=-8000", "temp_store=MEMORY", *mode):
-                connection.execute(f"PRAGMA {pragma}")
+            try:
+                for pragma in ("foreign_keys=ON", "cache_size=-8000", "temp_store=MEMORY", *mode):
+                    connection.execute(f"PRAGMA {pragma}")
+            except sqlite3.Error:
+                connection.close()
+                raise
             self._open = (connection, DatabaseUnitOfWork(Session(connection.cursor(), _DIALECT)))
         return self._open
 

@@ -17,7 +17,7 @@ from veilbot_adapters.vpn.v2ray_api import CoreApi
 from veilbot_adapters.vpn.v2ray_core import CoreServer
 from veilbot_adapters.vpn.v2ray_links import link
 from veilbot_adapters.vpn.v2ray_settings import checked
-from veilbot_core.domain.errors import Rejected, Unavailable, Unknown
+from veilbot_core.domain.errors import InvalidInput, Rejected, Unavailable, Unknown
 from veilbot_core.domain.ids import KeyId, ServerId
 from veilbot_core.ports.clock import Clock
 from veilbot_core.ports.ids import Ids
@@ -134,15 +134,16 @@ class V2RayProtocol(VpnProtocol):
         if known is not None and known[0] == endpoint.settings:
             self._servers.move_to_end(endpoint.server_id)
             return known[1]
-        settings = dict(endpoint.settings)
-        timeout = self._guards.limits.timeout
         try:
-            api = CoreApi(settings, timeout=timeout, allow_private=self._allow_private)
-        except (KeyError, ValueError) as error:
-            raise Rejected("what is stored about this server is not usable: add it again") from error
+            settings = checked(endpoint.settings, allow_private=self._allow_private, secret=str)
+        except InvalidInput as error:
+            raise Rejected(f"what is stored about this server is not usable ({error}): add it again") from error
+        if not settings["secret"]:  # another one would open other doors than those that were sold
+            raise Rejected("what is stored about this server has lost its secret: add it again")
+        api = CoreApi(settings, timeout=self._guards.limits.timeout, allow_private=self._allow_private)
         old = known or (self._servers.popitem(last=False)[1] if len(self._servers) >= _SERVERS else None)
         made = CoreServer(api, settings, self._clock)
-        self._servers[endpoint.server_id] = (settings, made)
+        self._servers[endpoint.server_id] = (dict(endpoint.settings), made)
         if old is not None:
             await old[1].close()
         return made

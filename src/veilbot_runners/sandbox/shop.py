@@ -38,8 +38,8 @@ _TARIFFS = (
 )
 _PLACES = (
     Place(title="Talk to the bot", url="/sandbox/telegram", about="a messenger with the shop's real bot in it"),
-    Place(title="VPN servers", url="/sandbox/outline", about="three Outline servers, their state as JSON"),
-    Place(title="And another", url="/sandbox/v2ray", about="one Xray server, its state as JSON"),
+    Place(title="Outline servers", url="/sandbox/outline", about="three VPN servers, their state as JSON"),
+    Place(title="Xray server", url="/sandbox/v2ray", about="one more server, of another kind, its state as JSON"),
     Place(title="Payments", url="/sandbox/stripe/sessions", about="checkouts at the local Stripe, as JSON"),
     Place(title="API documentation", url="/schema", about="every route of the shop's HTTP API"),
 )

@@ -248,9 +248,13 @@ async def test_secrets_are_in_no_error(vpn: V2RayProtocol, server: V2RayServer) 
         assert endpoint.settings["secret"] not in str(caught.value) + repr(endpoint)
 
 
-async def test_what_is_stored_and_not_usable_is_rejected(vpn: V2RayProtocol) -> None:
-    with pytest.raises(Rejected, match="add it again"):
-        await vpn.probe(Endpoint(server_id=ServerId(UUID(int=1)), settings={"api": "nowhere"}))
+async def test_what_is_stored_and_not_usable_is_rejected(vpn: V2RayProtocol, server: V2RayServer) -> None:
+    good = reach(vpn, server.api)
+    lost = {name: value for name, value in good.settings.items() if name != "secret"}
+    for settings in ({}, {"api": "nowhere"}, {**good.settings, "api": "8.8.8.8:1"}, lost):
+        with pytest.raises(Rejected, match="add it again"):
+            await vpn.issue(Endpoint(server_id=good.server_id, settings=settings), KEY)
+    assert server.state.users["vless"] == []
 
 
 async def test_new_settings_mean_a_new_connection(vpn: V2RayProtocol, server: V2RayServer) -> None:
