@@ -6,10 +6,11 @@ import os
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
-from tests.runners.bot.telegram import SECRET, Customer, Shop, Telegram, make_api, make_bot, polling
+from tests.runners.bot.telegram import SECRET, TOKEN, Customer, Shop, Telegram, make_api, make_bot, polling
 from tests.runners.bot.test_buying import stock
 
 from veilbot_core.domain import errors
@@ -105,7 +106,7 @@ class TestWebhook:
         assert [one is not None and one["method"] for one in shown] == ["editMessageText"] * 5 + ["answerCallbackQuery"]
 
     async def test_it_announces_itself(self, hook: TelegramBot, telegram: Telegram) -> None:
-        await hook.announce()
+        await hook.announce(asyncio.Event())
         assert telegram.sandbox.webhook["url"] == "https://veil.example/webhooks/telegram"
         telegram.sandbox.webhook.clear()
         telegram.sandbox.updates.webhook_set = False
@@ -219,6 +220,19 @@ class TestPolling:
             await bot.poll(asyncio.Event())
         await bot.close()
         await wrong.close()
+        await shop.close()
+
+    async def test_it_stops_though_telegram_does_not_answer(self, telegram: Telegram) -> None:
+        shop = Shop(telegram)
+        nowhere = make_api(shop.out, replace(telegram, base="http://127.0.0.1:1"))
+        bot = TelegramBot(shop.app, TOKEN, wire=nowhere, texts=shop.bot._texts, draw=str.encode)
+        stop = asyncio.Event()
+        async with asyncio.timeout(5), asyncio.TaskGroup() as group:
+            group.create_task(bot.poll(stop))
+            await asyncio.sleep(0.1)
+            stop.set()
+        await bot.close()
+        await nowhere.close()
         await shop.close()
 
     async def test_a_customer_who_comes_back_is_reachable_again(self, shop: Shop, ann: Customer) -> None:
