@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from tests.runners.bot.telegram import SECRET, TOKEN, Customer, Shop, Telegram, make_api, make_bot, polling
+from tests.runners.bot.telegram import SECRET, Customer, Shop, Telegram, make_api, make_bot, polling
 from tests.runners.bot.test_buying import stock
 
 from veilbot_core.domain import errors
@@ -223,16 +223,9 @@ class TestPolling:
         await shop.close()
 
     async def test_it_stops_though_telegram_does_not_answer(self, telegram: Telegram) -> None:
-        shop = Shop(telegram)
-        nowhere = make_api(shop.out, replace(telegram, base="http://127.0.0.1:1"))
-        bot = TelegramBot(shop.app, TOKEN, wire=nowhere, texts=shop.bot._texts, draw=str.encode)
-        stop = asyncio.Event()
-        async with asyncio.timeout(5), asyncio.TaskGroup() as group:
-            group.create_task(bot.poll(stop))
+        shop = Shop(replace(telegram, base="http://127.0.0.1:1"))
+        async with asyncio.timeout(5), polling(shop):
             await asyncio.sleep(0.1)
-            stop.set()
-        await bot.close()
-        await nowhere.close()
         await shop.close()
 
     async def test_a_customer_who_comes_back_is_reachable_again(self, shop: Shop, ann: Customer) -> None:
