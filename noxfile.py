@@ -32,6 +32,13 @@ def tests(session: nox.Session) -> None:
     session.run("pytest", "--cov", "--cov-branch", *session.posargs)
 
 
+@nox.session
+def peers(session: nox.Session) -> None:
+    """Tests against the real V2Ray, Xray and nginx; before: apt-get install v2ray nginx-light."""
+    _install(session)
+    session.run("pytest", "tests/peers", *session.posargs, env={"VEILBOT_TEST_PEERS": "1"})
+
+
 @nox.session(python=["3.11", "3.12", "3.13"])
 def matrix(session: nox.Session) -> None:
     """All tests on each supported Python."""
@@ -44,6 +51,14 @@ def bench(session: nox.Session) -> None:
     """Measured speed, as ratios in one run; see bench/README.md."""
     _install(session)
     session.run("python", "-m", "bench", *session.posargs)
+
+
+@nox.session
+def proto(session: nox.Session) -> None:
+    """Generate the messages of V2Ray's API anew; a test says when that is due."""
+    _install(session)
+    options = ("--proto_path=src", "--python_out=src", "--pyi_out=src")
+    session.run("python", "-m", "grpc_tools.protoc", *options, "src/veilbot_adapters/vpn/proto/core.proto")
 
 
 @nox.session

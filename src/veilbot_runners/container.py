@@ -82,6 +82,7 @@ def _failpoints(settings: Settings) -> Failpoints:
 
 
 def _policy(settings: Settings) -> Policy:
+    links = [url.rstrip("/") for url in settings.link_urls] or [settings.public_url.rstrip("/")]
     every = {**Policy().every, JobKind.SWEEP: timedelta(seconds=settings.worker.sweep_seconds)}
     return Policy(
         currency=settings.currency,
@@ -91,7 +92,8 @@ def _policy(settings: Settings) -> Policy:
         attempts=settings.worker.max_attempts,
         every=every,
         removals=settings.limit.removals,
-        public_url=(settings.link_urls[0] if settings.link_urls else settings.public_url).rstrip("/"),
+        public_url=links[0],
+        mirrors=tuple(links[1:]),
     )
 
 
@@ -134,6 +136,13 @@ def _telegram(settings: Settings, clock: Clock, ids: Ids) -> "BotApi | None":
     return BotApi(token, guards.get("telegram"), pace, api_base=settings.telegram.api_base)
 
 
+def _v2ray(settings: Settings, clock: Clock, ids: Ids) -> VpnProtocol:
+    from veilbot_adapters.vpn.v2ray import V2RayProtocol
+
+    guards = Guards(clock, ids, Limits(timeout=settings.timeout.server))
+    return V2RayProtocol(guards, clock, ids, allow_private=settings.allow_private_servers)
+
+
 def _notifier(settings: Settings, telegram: "BotApi | None") -> Notifier:
     if telegram is None:
         return MuteNotifier()
@@ -159,7 +168,12 @@ class Container(containers.DeclarativeContainer):
     gateways = providers.Singleton(_gateways, settings, clock, ids)
     telegram = providers.Singleton(_telegram, settings, clock, ids)
     notifier = providers.Singleton(_notifier, settings, telegram)
-    protocols = providers.Dict({Protocol.OUTLINE: providers.Singleton(_outline, settings, clock, ids)})
+    protocols = providers.Dict(
+        {
+            Protocol.OUTLINE: providers.Singleton(_outline, settings, clock, ids),
+            Protocol.V2RAY: providers.Singleton(_v2ray, settings, clock, ids),
+        }
+    )
     policy = providers.Singleton(_policy, settings)
 
     books = providers.Singleton(Books, ids=ids, policy=policy)

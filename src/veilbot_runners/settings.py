@@ -14,6 +14,8 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from veilbot_core.domain.errors import InvalidInput
 
 PREFIX = "VEILBOT_"
+_TESTS = "VEILBOT_TEST_"
+"""Variables of the project's own tests, which may run beside any setting."""
 
 
 def _split(value: object) -> object:
@@ -151,7 +153,8 @@ def load(*, env_file: Path | None = Path(".env"), **given: object) -> Settings:
         InvalidInput: one sentence that names the variable and never its value.
     """
     names = {*os.environ, *(dotenv_values(env_file) if env_file is not None and env_file.is_file() else ())}
-    if unknown := sorted({name.upper() for name in names if name.upper().startswith(PREFIX)} - _known()):
+    ours = {name.upper() for name in names if name.upper().startswith(PREFIX)}
+    if unknown := sorted(name for name in ours - _known() if not name.startswith(_TESTS)):
         raise InvalidInput(f"{unknown[0]} is not a setting of VeilBot; see .env.example", field=unknown[0])
     try:
         settings = Settings(_env_file=env_file, **given)  # type: ignore[call-arg, arg-type]  # pydantic-settings takes it

@@ -1,106 +1,26 @@
-"""What every VPN adapter must do, proved over the memory one and over Outline's wire (TLS, a real socket)."""
+"""What every VPN adapter must do, proved over the memory one and over the wires of Outline, V2Ray and Xray."""
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
-from typing import Protocol
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
 from uuid import UUID
 
 import pytest
+from tests.contracts.vpn_worlds import CoreWorld, MemoryWorld, OutlineWorld, World
 
 from veilbot_adapters.memory.clock import MemoryClock
 from veilbot_adapters.memory.ids import MemoryIds
-from veilbot_adapters.memory.vpn import MemoryVpn
 from veilbot_adapters.resilience import Guards, Limits
 from veilbot_adapters.vpn.outline import OutlineProtocol
+from veilbot_adapters.vpn.v2ray import V2RayProtocol
 from veilbot_core.domain.errors import InvalidInput, Unavailable, Unknown
-from veilbot_core.domain.ids import KeyId, ServerId
-from veilbot_core.ports.vpn import Endpoint, KeySpec, RemoteKey, VpnProtocol
+from veilbot_core.domain.ids import KeyId
+from veilbot_core.ports.vpn import KeySpec, RemoteKey, Unlisted, VpnProtocol
 from veilbot_runners.sandbox.outline import OutlineSandbox
 from veilbot_runners.sandbox.outline_server import Outage
-
-
-class World(Protocol):
-    """An adapter with two servers and a hand on them; an adapter of your own brings its own."""
-
-    @property
-    def vpn(self) -> VpnProtocol: ...
-    @property
-    def given(self) -> Mapping[str, str]:
-        """What an operator gives to reach the first server."""
-
-    def endpoint(self, index: int = 0) -> Endpoint: ...
-    async def foreign(self, key_id: str) -> None:
-        """Plant a key that we did not make on the first server."""
-
-    async def carry(self, key_id: KeyId, count: int) -> None:
-        """Let a key of the first server carry bytes."""
-
-    async def down(self) -> None:
-        """Let the first server be gone."""
-
-    async def up(self) -> None:
-        """Bring it back."""
-
-    async def lose_answer(self) -> None:
-        """Let the next call to the first server work, and its answer not come, until `up`."""
-
-
-class MemoryWorld:
-    """The memory adapter."""
-
-    def __init__(self) -> None:
-        self.vpn = MemoryVpn()
-        self.given = {"address": "somewhere"}
-
-    def endpoint(self, index: int = 0) -> Endpoint:
-        return Endpoint(server_id=ServerId(UUID(int=index + 1)), settings=self.given)
-
-    async def foreign(self, key_id: str) -> None:
-        self.vpn.servers[self.endpoint().server_id].keys[key_id] = RemoteKey(id=key_id, limit=None)
-
-    async def carry(self, key_id: KeyId, count: int) -> None:
-        self.vpn.traffic(self.endpoint().server_id, key_id, count)
-
-    async def down(self) -> None:
-        self.vpn.down(self.endpoint().server_id)
-
-    async def up(self) -> None:
-        self.vpn.up(self.endpoint().server_id)
-
-    async def lose_answer(self) -> None:
-        self.vpn.apply_then_fail()
-
-
-class OutlineWorld:
-    """The Outline adapter against the sandbox's servers."""
-
-    def __init__(self, sandbox: OutlineSandbox, vpn: OutlineProtocol) -> None:
-        self.vpn = vpn
-        self._sandbox = sandbox
-        self._servers = list(sandbox.servers.values())
-        self.given = self._given(0)
-
-    def _given(self, index: int) -> Mapping[str, str]:
-        server = self._servers[index]
-        return {"api_url": server.api_url, "cert_sha256": server.cert_sha256}
-
-    def endpoint(self, index: int = 0) -> Endpoint:
-        return Endpoint(server_id=ServerId(UUID(int=index + 1)), settings=self.vpn.settings(self._given(index)))
-
-    async def foreign(self, key_id: str) -> None:
-        self._servers[0].state.add(key_id, {})
-
-    async def carry(self, key_id: KeyId, count: int) -> None:
-        self._servers[0].carry(str(key_id), count)
-
-    async def down(self) -> None:
-        await self._sandbox.play(self._servers[0].name, Outage.DOWN)
-
-    async def up(self) -> None:
-        await self._sandbox.play(self._servers[0].name, Outage.NONE)
-
-    async def lose_answer(self) -> None:
-        await self._sandbox.play(self._servers[0].name, Outage.LOST)
+from veilbot_runners.sandbox.v2ray import V2RaySandbox
+from veilbot_runners.sandbox.v2ray_server import Outage as CoreOutage
+from veilbot_runners.sandbox.v2ray_state import V2RayState
 
 
 @pytest.fixture(scope="module")
@@ -109,19 +29,37 @@ async def sandbox() -> AsyncIterator[OutlineSandbox]:
         yield sandbox
 
 
-@pytest.fixture(params=["memory", "outline"])
-async def world(request: pytest.FixtureRequest, sandbox: OutlineSandbox) -> AsyncIterator[World]:
+@pytest.fixture(scope="module")
+async def cores() -> AsyncIterator[V2RaySandbox]:
+    async with V2RaySandbox({"one": 0, "two": 0}) as sandbox:
+        yield sandbox
+
+
+@pytest.fixture(params=["memory", "outline", "xray/vless", "xray/shadowsocks", "v2ray/vmess"])
+async def world(request: pytest.FixtureRequest, sandbox: OutlineSandbox, cores: V2RaySandbox) -> AsyncIterator[World]:
     if request.param == "memory":
         yield MemoryWorld()
         return
     clock = MemoryClock()
-    vpn = OutlineProtocol(Guards(clock, MemoryIds(clock), Limits(attempts=1, timeout=0.3)), allow_private=True)
-    yield OutlineWorld(sandbox, vpn)
-    await vpn.close()
+    guards = Guards(clock, MemoryIds(clock), Limits(attempts=1, timeout=0.3))
+    async with AsyncExitStack() as stack:
+        if request.param == "outline":
+            outline = OutlineProtocol(guards, allow_private=True)
+            stack.push_async_callback(outline.close)
+            yield OutlineWorld(sandbox, outline)
+        else:
+            flavour, _, proxy = request.param.partition("/")
+            for core in cores.servers.values():
+                core.state = V2RayState(flavour=flavour, inbounds={"in": proxy})
+            v2ray = V2RayProtocol(guards, clock, MemoryIds(clock), allow_private=False)
+            stack.push_async_callback(v2ray.close)
+            yield CoreWorld(cores, v2ray, proxy)
     for server in sandbox.servers.values():
         server.state.keys.clear()
         server.state.traffic.clear()
         await sandbox.play(server.name, Outage.NONE)
+    for core in cores.servers.values():
+        await core.play(CoreOutage.NONE)
 
 
 def key(number: int, *, limit: int | None = None) -> KeySpec:
@@ -144,27 +82,56 @@ class TestVpnProtocol:
                 world.vpn.settings(given)
             assert caught.value.field
 
-    async def test_an_issued_key_is_there_with_its_limit_and_opens_something(self, world: World) -> None:
+    async def test_an_issued_key_is_there_and_opens_something(self, world: World) -> None:
         url = await world.vpn.issue(world.endpoint(), key(7, limit=1000))
         assert "://" in url
-        assert await world.vpn.list(world.endpoint()) == {str(key(7).id): RemoteKey(id=str(key(7).id), limit=1000)}
+        assert await world.there() == {str(key(7).id)}
+
+    async def test_the_list_is_what_is_there_or_says_since_when_the_server_runs(self, world: World) -> None:
+        await world.vpn.issue(world.endpoint(), key(7, limit=1000))
+        found = await world.vpn.list(world.endpoint())
+        if isinstance(found, Unlisted):
+            assert found.uptime >= 0
+        else:
+            shown = found[str(key(7).id)]
+            assert found == {shown.id: RemoteKey(id=shown.id, limit=shown.limit, limited=shown.limited)}
+            assert shown.limit == 1000 or not shown.limited
+
+    async def test_a_server_that_does_not_list_tells_its_uptime_when_it_is_probed(self, world: World) -> None:
+        if isinstance(await world.vpn.list(world.endpoint()), Unlisted):
+            assert (await world.vpn.probe(world.endpoint())).uptime is not None
 
     async def test_issuing_again_is_the_same_key(self, world: World) -> None:
         first = await world.vpn.issue(world.endpoint(), key(7))
         assert await world.vpn.issue(world.endpoint(), key(7)) == first
-        assert len(await world.vpn.list(world.endpoint())) == 1
+        assert len(await world.there()) == 1
 
     @pytest.mark.parametrize(("before", "after"), [(None, 5), (5, None), (5, 6), (5, 0)])
     async def test_issuing_again_changes_the_limit(self, world: World, before: int | None, after: int | None) -> None:
         first = await world.vpn.issue(world.endpoint(), key(7, limit=before))
         assert await world.vpn.issue(world.endpoint(), key(7, limit=after)) == first
-        assert (await world.vpn.list(world.endpoint()))[str(key(7).id)].limit == after
+        found = await world.vpn.list(world.endpoint())
+        if not isinstance(found, Unlisted) and found[str(key(7).id)].limited:
+            assert found[str(key(7).id)].limit == after
 
     async def test_twenty_at_once_issue_one_key(self, world: World) -> None:
         async with asyncio.TaskGroup() as group:
             tasks = [group.create_task(world.vpn.issue(world.endpoint(), key(7))) for _ in range(20)]
         assert len({task.result() for task in tasks}) == 1
-        assert len(await world.vpn.list(world.endpoint())) == 1
+        assert len(await world.there()) == 1
+
+    async def test_a_restore_is_as_good_as_issuing_each(self, world: World) -> None:
+        first = await world.vpn.issue(world.endpoint(), key(7))
+        urls = await world.vpn.restore(world.endpoint(), [key(number) for number in range(7, 107)])
+        assert urls[key(7).id] == first
+        assert set(urls) == {key(number).id for number in range(7, 107)}
+        assert await world.there() == {str(key_id) for key_id in urls}
+        assert await world.vpn.restore(world.endpoint(), []) == {}
+
+    async def test_a_restore_that_brings_nothing_back_says_why(self, world: World) -> None:
+        await world.down()
+        with pytest.raises(Unavailable):
+            await world.vpn.restore(world.endpoint(), [key(7), key(8)])
 
     async def test_a_revoked_key_is_gone_and_may_be_revoked_again(self, world: World) -> None:
         await world.vpn.issue(world.endpoint(), key(7))
@@ -172,17 +139,19 @@ class TestVpnProtocol:
         await world.vpn.revoke(world.endpoint(), key(7).id)
         await world.vpn.revoke(world.endpoint(), key(7).id)
         await world.vpn.revoke(world.endpoint(), key(9).id)
-        assert set(await world.vpn.list(world.endpoint())) == {str(key(8).id)}
+        assert await world.there() == {str(key(8).id)}
 
     async def test_servers_do_not_share_keys(self, world: World) -> None:
         await world.vpn.issue(world.endpoint(0), key(7))
-        assert await world.vpn.list(world.endpoint(1)) == {}
+        assert await world.there(1) == set()
 
     async def test_foreign_keys_are_seen_and_left_alone(self, world: World) -> None:
         await world.foreign("42")
         await world.vpn.issue(world.endpoint(), key(7))
         await world.vpn.revoke(world.endpoint(), key(7).id)
-        assert set(await world.vpn.list(world.endpoint())) == {"42"}
+        assert await world.there() == {"42"}
+        found = await world.vpn.list(world.endpoint())
+        assert isinstance(found, Unlisted) or set(found) == {"42"}
 
     async def test_usage_holds_what_was_measured_only(self, world: World) -> None:
         for number in (7, 8):
@@ -216,11 +185,11 @@ class TestVpnProtocol:
         with pytest.raises(Unknown):
             await world.vpn.issue(world.endpoint(), key(7, limit=5))
         await world.up()
-        assert set(await world.vpn.list(world.endpoint())) == {str(key(7).id)}
+        assert await world.there() == {str(key(7).id)}
         await world.vpn.issue(world.endpoint(), key(7, limit=5))
         await world.lose_answer()
         with pytest.raises(Unknown):
             await world.vpn.revoke(world.endpoint(), key(7).id)
         await world.up()
         await world.vpn.revoke(world.endpoint(), key(7).id)
-        assert await world.vpn.list(world.endpoint()) == {}
+        assert await world.there() == set()

@@ -142,6 +142,28 @@ def test_a_server_that_does_not_answer_is_not_saved(shop: Run, monkeypatch: pyte
     assert passed.json["items"][0]["error"]
 
 
+def test_a_v2ray_server_is_described_by_its_options(shop: Run, tmp_path: Path) -> None:
+    given = ("server", "add", "--protocol", "v2ray", "--name", "B", "--country", "DE", "--api", "127.0.0.1:1")
+    rest = (
+        "--inbound",
+        "in",
+        "--address",
+        "vpn.example.com",
+        "--port",
+        "443",
+        "--security",
+        "tls",
+        "--sni",
+        "a.example",
+    )
+    assert shop(*given, *rest).code == 1  # nobody answers
+    assert shop(*given, *rest, "--no-probe", "--json").json["protocol"] == "v2ray"
+    wrong = shop(*given, *rest, "--network", "smoke", "--no-probe")
+    assert (wrong.code, "tcp, ws, grpc" in wrong.err) == (1, True)
+    absent = shop(*given, *rest, "--client-cert", str(tmp_path / "absent.pem"), "--no-probe")
+    assert (absent.code, "cannot be read" in absent.err) == (1, True)
+
+
 def test_users_are_added_and_listed(shop: Run) -> None:
     assert (
         shop("user", "add", "--name", "Аня", "--telegram-id", "7", "--language", "ru", "--json").json["name"] == "Аня"

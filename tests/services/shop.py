@@ -59,7 +59,7 @@ class Outside:
             secrets=memory.MemorySecrets(),
             gateway=memory.MemoryGateway(clock),
             vpn=memory.MemoryVpn(Protocol.OUTLINE, metering=Metering.WINDOW),
-            v2ray=memory.MemoryVpn(Protocol.V2RAY, metering=Metering.COUNTER),
+            v2ray=memory.MemoryVpn(Protocol.V2RAY, metering=Metering.COUNTER, limits=False, uptime=clock),
             notifier=memory.MemoryNotifier(),
             bus=memory.MemoryBus(),
             cache=memory.MemoryCache(clock),

@@ -2,7 +2,7 @@
 
 import re
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any
 from urllib.parse import quote
@@ -10,6 +10,7 @@ from urllib.parse import quote
 from veilbot_adapters.resilience import Effect, Guards
 from veilbot_adapters.vpn.outline_api import OutlineApi
 from veilbot_adapters.vpn.outline_settings import checked
+from veilbot_adapters.vpn.restoring import side_by_side
 from veilbot_core.domain.errors import Rejected, Unavailable
 from veilbot_core.domain.ids import KeyId, ServerId
 from veilbot_core.ports.vpn import Endpoint, KeySpec, Metering, RemoteKey, ServerInfo, Usage, VpnProtocol
@@ -50,6 +51,10 @@ class OutlineProtocol(VpnProtocol):
         """
         work = partial(_issue, self._api(endpoint), key)
         return await self._guards.get(_name(endpoint)).call(work, Effect.REPEATABLE)
+
+    async def restore(self, endpoint: Endpoint, keys: Sequence[KeySpec]) -> Mapping[KeyId, str]:
+        """Make many keys be there again, as few at a time as a server bears."""
+        return await side_by_side(keys, partial(self.issue, endpoint), lanes=self._guards.limits.in_flight)
 
     async def revoke(self, endpoint: Endpoint, key_id: KeyId) -> None:
         """Make the key be gone. Open connections may live on for minutes."""

@@ -2,7 +2,7 @@
 
 import json
 from abc import abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol, runtime_checkable
@@ -46,6 +46,16 @@ class RemoteKey:
     id: str
     """Its name on the server; of the keys we made, the KeyId as text."""
     limit: int | None
+    limited: bool = True
+    """Whether the server keeps limits at all; if not, ``limit`` says nothing."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unlisted:
+    """Instead of a list: the server cannot say which keys it has, only since when it runs, and it began with none."""
+
+    uptime: float
+    """Seconds, rounded down."""
 
 
 class Metering(StrEnum):
@@ -59,7 +69,7 @@ class Metering(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Usage:
-    """Traffic readings; a key that is missing was not measured, which is not zero."""
+    """Traffic readings; a key that is missing was not measured, and has lost its counter if it had one."""
 
     metering: Metering
     bytes_by_key: Mapping[str, int]
@@ -71,6 +81,8 @@ class ServerInfo:
 
     name: str
     version: str
+    uptime: float | None = None
+    """Seconds since it began without keys, of a server that loses them when it restarts."""
 
 
 @runtime_checkable
@@ -96,11 +108,18 @@ class VpnProtocol(Protocol):
         """Make the key be there as specified; return its access URL (a secret)."""
 
     @abstractmethod
+    async def restore(self, endpoint: Endpoint, keys: Sequence[KeySpec]) -> Mapping[KeyId, str]:
+        """Make many keys that were lost be there again; return the access URLs of those that are.
+
+        The others are not known to be there; if there is none at all, it raises why.
+        """
+
+    @abstractmethod
     async def revoke(self, endpoint: Endpoint, key_id: KeyId) -> None:
         """Make the key be gone. Open connections may live on for minutes."""
 
     @abstractmethod
-    async def list(self, endpoint: Endpoint) -> Mapping[str, RemoteKey]:
+    async def list(self, endpoint: Endpoint) -> Mapping[str, RemoteKey] | Unlisted:
         """Return all keys on the server by their remote id, ours and others."""
 
     @abstractmethod

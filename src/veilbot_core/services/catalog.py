@@ -51,6 +51,7 @@ class Catalog:
         return await self.storage.write(work)
 
     async def countries(self, terms: Terms, *, vip: bool) -> Sequence[str]:
-        """Return the countries where a new key under ``terms`` has a place now, in alphabetical order."""
+        """Return the countries where a new key of each protocol has a place now, in alphabetical order."""
         servers = await self.storage.read(lambda uow: uow.servers.all())
-        return sorted({s.country for s in servers if s.open and serves(s, terms, country=None, vip=vip)})
+        free = {(s.country, s.protocol) for s in servers if s.open and serves(s, terms, country=None, vip=vip)}
+        return sorted({c for c, _ in free if all((c, protocol) in free for protocol in terms.protocols)})

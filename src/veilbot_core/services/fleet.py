@@ -9,7 +9,7 @@ from uuid import UUID
 from veilbot_core.domain.errors import PortError, ProtocolOff
 from veilbot_core.domain.events import Event, EventType
 from veilbot_core.domain.ids import EventId, ServerId
-from veilbot_core.domain.jobs import Job
+from veilbot_core.domain.jobs import Job, JobKind
 from veilbot_core.domain.policy import Policy
 from veilbot_core.domain.server import AccessLevel, Server, ServerStatus
 from veilbot_core.domain.tariff import Protocol
@@ -46,6 +46,8 @@ class Health:
     version: str
     error: str
     """What is wrong, for an operator; holds no secret."""
+    uptime: float | None = None
+    """Seconds since it began without keys, where a restart loses them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -116,13 +118,19 @@ class Fleet:
         return [Health(**(row | {"server_id": ServerId(UUID(row["server_id"]))})) for row in json.loads(kept)]
 
     async def probe(self, _: Job) -> None:
-        """Look at every server and remember who does not answer; the operator hears of each change once."""
+        """Look at every server and remember who does not answer; the operator hears of each change once.
+
+        One that may have restarted since the last look, and loses its keys when it does, is reconciled.
+        """
+        lately = 2 * self.policy.every[JobKind.PROBE].total_seconds()
         found = {health.server_id: health for health in await self._probe_all()}
 
         def work(uow: UnitOfWork) -> None:
             now = self.clock.now()
             for before in uow.servers.all():
                 health = found.get(before.id)
+                if health and health.uptime is not None and (health.uptime < lately or before.down_since):
+                    uow.jobs.ask(Job.ask(JobKind.RECONCILE_SERVER, before.id, now))
                 if health is None or health.healthy == (before.down_since is None):
                     continue
                 uow.servers.save(uow.servers.lock(before.id).probed(healthy=health.healthy, at=now))
@@ -143,7 +151,9 @@ class Fleet:
         except (PortError, ProtocolOff) as error:
             return Health(server_id=server.id, healthy=False, milliseconds=None, version="", error=str(error))
         took = round((self.clock.monotonic() - began) * 1000)
-        return Health(server_id=server.id, healthy=True, milliseconds=took, version=info.version, error="")
+        return Health(
+            server_id=server.id, healthy=True, milliseconds=took, version=info.version, error="", uptime=info.uptime
+        )
 
     def _adapter(self, protocol: Protocol) -> VpnProtocol:
         vpn = self.protocols.get(protocol)
@@ -152,7 +162,7 @@ class Fleet:
         return vpn
 
 
-def _plain(health: Health) -> dict[str, str | int | bool | None]:
+def _plain(health: Health) -> dict[str, str | float | bool | None]:
     """Return a health as JSON takes it."""
     return {
         "server_id": str(health.server_id),
@@ -160,4 +170,5 @@ def _plain(health: Health) -> dict[str, str | int | bool | None]:
         "milliseconds": health.milliseconds,
         "version": health.version,
         "error": health.error,
+        "uptime": health.uptime,
     }

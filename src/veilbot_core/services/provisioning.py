@@ -2,8 +2,9 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 
-from veilbot_core.domain.errors import Conflict, ProtocolOff, Rejected, Unavailable
+from veilbot_core.domain.errors import Conflict, PortError, ProtocolOff, Rejected, Unavailable
 from veilbot_core.domain.events import EventType
 from veilbot_core.domain.ids import KeyId, ServerId
 from veilbot_core.domain.jobs import Job, JobKind
@@ -17,7 +18,7 @@ from veilbot_core.ports.failpoints import Failpoints, Point
 from veilbot_core.ports.ids import Ids
 from veilbot_core.ports.secrets import Secrets
 from veilbot_core.ports.storage import Storage, UnitOfWork
-from veilbot_core.ports.vpn import Endpoint, KeySpec, Metering, Usage, VpnProtocol
+from veilbot_core.ports.vpn import Endpoint, KeySpec, Metering, RemoteKey, Unlisted, Usage, VpnProtocol
 from veilbot_core.steps import about, complete
 
 _BATCH = 500
@@ -64,7 +65,7 @@ class Provisioning:
         await self.failpoints.reach(Point.APPLIED)
 
     async def reconcile(self, server_id: ServerId, *, dry_run: bool = False) -> Report:
-        """Compare a server with what we want, book its traffic, and ask for what differs to be mended.
+        """Compare a server with what we want, book its traffic, bring back what it lost, and ask for the rest.
 
         Keys that are not ours are reported and left alone; at most ``policy.removals`` are removed in a pass.
         """
@@ -75,12 +76,15 @@ class Provisioning:
         began = self.clock.now()
         remote = await vpn.list(endpoint)
         usage = await vpn.usage(endpoint)
-        limits = {name: key.limit for name, key in remote.items()}
+        sure = self.clock.now() + self.policy.lease  # longer than any call and its record may be apart
         keys = await self._keys_of(server_id)
+        limits = _limits(remote, keys, sure)
         report = compare(server_id, keys, limits, began=began, removals=self.policy.removals)
         if not dry_run:
             await self._meter(keys, usage)
-            await self._mend(report, limits)
+            missing = set(report.missing)
+            back = await self._restore(vpn, endpoint, [k for k in keys if k.id in missing and k.settled])
+            await self._mend(report, limits, back)
         return report
 
     async def reconcile_server(self, job: Job) -> None:
@@ -166,15 +170,45 @@ class Provisioning:
 
     async def _meter(self, keys: Sequence[Key], usage: Usage) -> None:
         counts_up = usage.metering is Metering.COUNTER
-        readings = usage.bytes_by_key
+        readings = dict(usage.bytes_by_key)
+        if counts_up:  # what has counted once counts until a restart, which this is
+            readings |= {str(k.id): 0 for k in keys if k.counter and str(k.id) not in readings}
         changed = [k for k in keys if str(k.id) in readings and k.counter != readings[str(k.id)]]
         metered = [k.metered(readings[str(k.id)], counts_up=counts_up) for k in changed]
         for start in range(0, len(metered), _BATCH):
             await self.storage.write(_save_usage(metered[start : start + _BATCH]))
 
-    async def _mend(self, report: Report, limits: Mapping[str, int | None]) -> None:
+    async def _restore(self, vpn: VpnProtocol, endpoint: Endpoint, lost: Sequence[Key]) -> set[KeyId]:
+        """Bring back keys that the server had, many at once; return those that are there again."""
+        back: set[KeyId] = set()
+        for start in range(0, len(lost), _BATCH):
+            batch = lost[start : start + _BATCH]
+            try:
+                urls = await vpn.restore(endpoint, [_spec(key) for key in batch])
+            except PortError:
+                break  # each of the others gets a job, which says what is wrong
+            await self.storage.write(self._restored(batch, urls))
+            back.update(urls)
+            if len(urls) < len(batch):
+                break
+        return back
+
+    def _restored(self, called: Sequence[Key], urls: Mapping[KeyId, str]) -> Callable[[UnitOfWork], None]:
+        states = {key.id: key.desired for key in called}
+
+        def work(uow: UnitOfWork) -> None:
+            now = self.clock.now()
+            keys = uow.keys.lock_all(list(urls))
+            seen = [key.seen(states[key.id], now, self.secrets.seal(urls[key.id], key.id)) for key in keys]
+            uow.keys.save(*seen)
+            uow.jobs.ask(*(Job.ask(JobKind.APPLY_KEY, key.id, now) for key in seen if not key.settled))
+
+        return work
+
+    async def _mend(self, report: Report, limits: Mapping[str, int | None], back: set[KeyId]) -> None:
         allowed = len(report.surplus) - report.withheld
-        ids = [*report.missing, *report.surplus[:allowed], *report.differing]
+        missing = [key_id for key_id in report.missing if key_id not in back]
+        ids = [*missing, *report.surplus[:allowed], *report.differing]
         for start in range(0, len(ids), _BATCH):
             await self.storage.write(self._observe(ids[start : start + _BATCH], limits))
 
@@ -202,4 +236,23 @@ async def _make_so(vpn: VpnProtocol, endpoint: Endpoint, key: Key) -> str | None
     if not key.desired.present:
         await vpn.revoke(endpoint, key.id)
         return None
-    return await vpn.issue(endpoint, KeySpec(id=key.id, name=key.name, limit=key.desired.limit))
+    return await vpn.issue(endpoint, _spec(key))
+
+
+def _spec(key: Key) -> KeySpec:
+    return KeySpec(id=key.id, name=key.name, limit=key.desired.limit)
+
+
+def _limits(
+    remote: Mapping[str, RemoteKey] | Unlisted, keys: Sequence[Key], sure: datetime
+) -> Mapping[str, int | None]:
+    """Return the limits of what the server has, by remote id.
+
+    One that cannot list has what we saw there since it started; ``sure`` is now, and a while for what was put there
+    just before the start and recorded after it. That is restored once more than it needs to be.
+    """
+    if isinstance(remote, Unlisted):
+        since = sure - timedelta(seconds=remote.uptime)
+        return {str(k.id): k.observed.limit for k in keys if k.observed.present and k.changed_at > since}
+    wanted = {str(key.id): key.desired.limit for key in keys}
+    return {name: key.limit if key.limited else wanted.get(name) for name, key in remote.items()}

@@ -67,13 +67,13 @@ class TelegramBot:
         self.dispatcher.callback_query.register(self._on_tap)
         self.dispatcher.my_chat_member.register(self._on_membership)
 
-    async def announce(self) -> None:
-        """Tell Telegram how it reaches the bot, and the commands. Raises Rejected."""
-        await announce(self._wire, self._texts, self._clock, self._webhook)
+    async def announce(self, stop: asyncio.Event) -> None:
+        """Tell Telegram how it reaches the bot, and the commands, before ``stop`` is set. Raises Rejected."""
+        await announce(self._wire, self._texts, self._clock, self._webhook, stop)
 
     async def poll(self, stop: asyncio.Event, *, drain: float = 20.0) -> None:
         """Serve by polling until ``stop`` is set and what has begun is done. Raises Rejected for a wrong token."""
-        await self.announce()
+        await self.announce(stop)
 
         async def handle(update: Raw) -> None:
             await self._handle(update, inline=False)

@@ -17,10 +17,10 @@ FOLDER = Path("veilbot-demo")
 
 
 def demo(
-    port: Annotated[int, typer.Option(min=1, max=65532, help="Where; the servers take the next three.")] = 8080,
+    port: Annotated[int, typer.Option(min=1, max=65531, help="Where; the servers take the next four.")] = 8080,
     fresh: Annotated[bool, typer.Option("--fresh", help="Start over, with an empty shop.")] = False,
 ) -> None:
-    """Run the whole shop against a sandbox of Telegram, Outline and Stripe on 127.0.0.1."""
+    """Run the whole shop against a sandbox of Telegram, Outline, Xray and Stripe on 127.0.0.1."""
     if "prod" in (os.environ.get("VEILBOT_ENV"), dotenv_values(ENV_FILE.get()).get("VEILBOT_ENV")):
         raise Refused("this is a shop in prod (VEILBOT_ENV); the demo runs anywhere else")
     import uvloop

@@ -1,4 +1,4 @@
-"""Commands about tariffs, servers, users and API keys."""
+"""Commands about tariffs, users and API keys."""
 
 from typing import Annotated
 from uuid import UUID
@@ -9,15 +9,12 @@ from veilbot_core.domain.apikey import ApiKey
 from veilbot_core.domain.errors import InvalidInput
 from veilbot_core.domain.ids import ApiKeyId, TariffId
 from veilbot_core.domain.money import Money
-from veilbot_core.domain.server import AccessLevel, Server
 from veilbot_core.domain.tariff import Protocol, Tariff, Terms
 from veilbot_core.domain.user import Language, User
-from veilbot_core.services.fleet import Draft
 from veilbot_runners.commands.printing import AsJson, Row, show, show_all
 from veilbot_runners.commands.serve import with_shop
 
 tariffs = typer.Typer(help="What is sold.", no_args_is_help=True, rich_markup_mode=None)
-servers = typer.Typer(help="VPN servers.", no_args_is_help=True, rich_markup_mode=None)
 users = typer.Typer(help="Customers.", no_args_is_help=True, rich_markup_mode=None)
 api_keys = typer.Typer(help="Keys of the HTTP API.", no_args_is_help=True, rich_markup_mode=None)
 
@@ -60,43 +57,6 @@ def tariff_list(as_json: AsJson = False) -> None:
 def tariff_archive(tariff: UUID, as_json: AsJson = False) -> None:
     """Take a tariff off sale; what was sold stays as it was."""
     show(_tariff(with_shop(lambda shop: shop.catalog.archive(TariffId(tariff)))), as_json=as_json)
-
-
-@servers.command("add")
-def server_add(
-    name: Annotated[str, typer.Option(help="What customers' apps show.")],
-    country: Annotated[str, typer.Option(help="Two letters, ISO 3166-1.")],
-    protocol: Annotated[Protocol, typer.Option(help="What the server speaks.")] = Protocol.OUTLINE,
-    api_url: Annotated[str | None, typer.Option(help="Outline: apiUrl, as its installer printed it.")] = None,
-    cert_sha256: Annotated[str | None, typer.Option(help="Outline: certSha256.")] = None,
-    access_json: Annotated[str | None, typer.Option(help="Outline: the installer's whole line.")] = None,
-    capacity: Annotated[int, typer.Option(help="How many keys it takes.")] = 100,
-    weight: Annotated[int, typer.Option(help="More is chosen more often.")] = 100,
-    access: Annotated[AccessLevel, typer.Option(help="Who may get a key there.")] = AccessLevel.ALL,
-    group: Annotated[str, typer.Option(help="Which tariffs it serves.")] = "",
-    probe: Annotated[bool, typer.Option(help="Ask for a sign of life before it is saved.")] = True,
-    as_json: AsJson = False,
-) -> None:
-    """Put a server into service."""
-    given = {"api_url": api_url, "cert_sha256": cert_sha256, "access": access_json}
-    draft = Draft(
-        name=name,
-        protocol=protocol,
-        country=country,
-        endpoint={field: value for field, value in given.items() if value},
-        capacity=capacity,
-        weight=weight,
-        access=access,
-        group=group,
-    )
-    show(_server(with_shop(lambda shop: shop.fleet.add(draft, probe=probe))), as_json=as_json)
-
-
-@servers.command("list")
-def server_list(as_json: AsJson = False) -> None:
-    """Show every server."""
-    found = with_shop(lambda shop: shop.fleet.all())
-    show_all([_server(s) for s in found], as_json=as_json, empty="There is no server: veilbot server add")
 
 
 @users.command("add")
@@ -161,19 +121,6 @@ def _tariff(tariff: Tariff) -> Row:
         "protocols": list(terms.protocols),
         "trial": tariff.trial,
         "archived_at": tariff.archived_at,
-    }
-
-
-def _server(server: Server) -> Row:
-    return {
-        "id": server.id,
-        "name": server.name,
-        "protocol": server.protocol,
-        "country": server.country,
-        "status": server.status,
-        "down_since": server.down_since,
-        "reserved": server.reserved,
-        "capacity": server.capacity,
     }
 
 

@@ -24,18 +24,22 @@ from veilbot_runners.sandbox.home import Place, home_page
 from veilbot_runners.sandbox.outline import OutlineSandbox, outline_router
 from veilbot_runners.sandbox.stripe import StripeSandbox, stripe_router
 from veilbot_runners.sandbox.telegram import TelegramSandbox, telegram_router
+from veilbot_runners.sandbox.v2ray import V2RaySandbox, v2ray_router
 from veilbot_runners.settings import Settings, Stripe, Telegram, load
 
 OPERATOR = 1000
 _SERVERS = {"Amsterdam 1": "NL", "Frankfurt 1": "DE", "Frankfurt 2": "DE"}
+_CORES = {"Frankfurt 3": "DE"}
 _TARIFFS = (
     (Terms(name="Week", days=7, traffic_limit=20 * 10**9), {"USD": 149, "RUB": 14900}),
     (Terms(name="Month", days=30, traffic_limit=100 * 10**9), {"USD": 499, "RUB": 49900}),
+    (Terms(name="Season", days=90, protocols=tuple(Protocol)), {"USD": 1299, "RUB": 129900}),
     (Terms(name="Year", days=365), {"USD": 3999, "RUB": 399000}),
 )
 _PLACES = (
     Place(title="Talk to the bot", url="/sandbox/telegram", about="a messenger with the shop's real bot in it"),
-    Place(title="VPN servers", url="/sandbox/outline", about="three Outline servers, their state as JSON"),
+    Place(title="Outline servers", url="/sandbox/outline", about="three VPN servers, their state as JSON"),
+    Place(title="Xray server", url="/sandbox/v2ray", about="one more server, of another kind, its state as JSON"),
     Place(title="Payments", url="/sandbox/stripe/sessions", about="checkouts at the local Stripe, as JSON"),
     Place(title="API documentation", url="/schema", about="every route of the shop's HTTP API"),
 )
@@ -102,7 +106,7 @@ def demo_settings(folder: Path, port: int, made: Credentials) -> Settings:
 
 
 class Sandbox:
-    """Telegram, three Outline servers and Stripe on this machine; an async context manager."""
+    """Telegram, three Outline servers, one Xray and Stripe on this machine; an async context manager."""
 
     def __init__(
         self, port: int, made: Credentials, *, webhooks: str | None = None, servers_at: int | None = None
@@ -119,12 +123,13 @@ class Sandbox:
         first = port + 1 if servers_at is None else servers_at
         self.telegram = TelegramSandbox(made.telegram_token)
         self.stripe = StripeSandbox(made.stripe_key, made.webhook_secret, f"{webhooks or url}/webhooks/stripe", url)
-        ports = {name: first and first + index for index, name in enumerate(_SERVERS)}
-        self.outline = OutlineSandbox(ports, seed=made.seed)
+        ports = {name: first and first + index for index, name in enumerate([*_SERVERS, *_CORES])}
+        self.outline = OutlineSandbox({name: ports[name] for name in _SERVERS}, seed=made.seed)
+        self.v2ray = V2RaySandbox({name: ports[name] for name in _CORES})
         self._stack = AsyncExitStack()
 
     async def __aenter__(self) -> Self:
-        for part in (self.telegram, self.stripe, self.outline):
+        for part in (self.telegram, self.stripe, self.outline, self.v2ray):
             await self._stack.enter_async_context(part)
         self.telegram.chats.open(OPERATOR, "Operator", "en")
         return self
@@ -134,7 +139,8 @@ class Sandbox:
 
     def app(self, credentials: Mapping[str, str]) -> Litestar:
         """Return its HTTP side, with the page that tells where everything is."""
-        routers = [telegram_router(self.telegram), outline_router(self.outline), stripe_router(self.stripe)]
+        servers = [outline_router(self.outline), v2ray_router(self.v2ray)]
+        routers = [telegram_router(self.telegram), *servers, stripe_router(self.stripe)]
         home = home_page(_PLACES, credentials)
         return Litestar(route_handlers=[*routers, home], openapi_config=None, logging_config=None)
 
@@ -150,7 +156,7 @@ def beside(sandbox: Litestar, shop: serving.Asgi) -> serving.Asgi:
     return app
 
 
-async def seed(shop: Application, sandbox: OutlineSandbox) -> None:
+async def seed(shop: Application, sandbox: Sandbox) -> None:
     """Fill an empty shop: tariffs, and servers in two countries."""
     if not await shop.catalog.all():
         for terms, prices in _TARIFFS:
@@ -158,9 +164,13 @@ async def seed(shop: Application, sandbox: OutlineSandbox) -> None:
     known = {server.name for server in await shop.fleet.all()}
     for name, country in _SERVERS.items():
         if name not in known:
-            server = sandbox.servers[name]
+            server = sandbox.outline.servers[name]
             endpoint = {"api_url": server.api_url, "cert_sha256": server.cert_sha256}
             await shop.fleet.add(Draft(name=name, protocol=Protocol.OUTLINE, country=country, endpoint=endpoint))
+    for name, country in _CORES.items():
+        if name not in known:
+            endpoint = {"api": sandbox.v2ray.servers[name].api, "inbound": "in", "address": "127.0.0.1", "port": "443"}
+            await shop.fleet.add(Draft(name=name, protocol=Protocol.V2RAY, country=country, endpoint=endpoint))
 
 
 async def run_demo(folder: Path, port: int, stop: asyncio.Event, tell: Callable[[str], None] = print) -> None:
@@ -171,7 +181,7 @@ async def run_demo(folder: Path, port: int, stop: asyncio.Event, tell: Callable[
     await migrate(settings.database_url)
     async with Sandbox(port, made) as sandbox, open_container(settings) as container:
         shop = container.application()
-        await seed(shop, sandbox.outline)
+        await seed(shop, sandbox)
         for server in await shop.fleet.all():
             await shop.provisioning.reconcile(server.id)  # the sandbox forgets its keys when it ends
         if not made.api_key:
