@@ -210,6 +210,15 @@ def test_the_bot_alone_needs_a_token(shop: Run) -> None:
     assert "VEILBOT_TELEGRAM__TOKEN" in done.err
 
 
+def test_a_token_that_is_none_is_one_sentence(shop: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("VEILBOT_TELEGRAM__TOKEN", CANARY)
+    done = shop("bot")
+    assert done.code == 1
+    last = done.err.splitlines()[-1]
+    assert last.startswith("veilbot: VEILBOT_TELEGRAM__TOKEN")
+    assert CANARY not in done.err
+
+
 def test_the_documents_are_printed_without_a_shop(run: Run) -> None:
     assert run("openapi").json["openapi"].startswith("3.1")
     assert [item["point"] for item in run("failpoints", "--json").json["items"]] == [f"C{n}" for n in range(13)]
