@@ -49,7 +49,7 @@ def want(uow: UnitOfWork, keys: Sequence[Key], state: KeyState, now: datetime) -
 
 def refold(uow: UnitOfWork, subscription: Subscription, now: datetime, grace: timedelta) -> Subscription:
     """Recompute a subscription's end from its grants and save it; take its keys away if it is worth nothing now."""
-    end = fold(uow.subscriptions.grants(subscription.id)) or now - grace  # all was taken back: no grace either
+    end = fold(uow.subscriptions.grants(subscription.id)) or now
     folded = subscription.until(end, now, grace)
     uow.subscriptions.save(folded)
     if not folded.wants_keys(now, grace):

@@ -52,13 +52,6 @@ class TestRefund:
         assert world.notifier.notices_of(ann.id) == [Notice.READY, Notice.REFUNDED]
         assert (await world.events())[EventType.SUBSCRIPTION_SHRUNK] == 1
 
-    async def test_all_of_it_at_once_leaves_no_grace(
-        self, world: World, server: Server, tariff: Tariff, bob: User
-    ) -> None:
-        bought = await world.buy(bob, tariff)
-        await world.refund(bought)
-        assert not world.remote(server)
-
     async def test_a_part_of_it_takes_its_share_of_days(self, world: World, ann: User, order: Order) -> None:
         await world.refund(order, 250)
         assert await world.days_left(ann) == 5

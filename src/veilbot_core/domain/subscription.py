@@ -47,8 +47,7 @@ class Grant:
 def fold(grants: Iterable[Grant]) -> datetime | None:
     """Return the end of use: each grant in order begins where use ends or when it was given, if that is later."""
     end: datetime | None = None
-    kept = [grant for grant in grants if grant.taken_back < grant.days]
-    for grant in sorted(kept, key=lambda g: (g.at, g.id)):
+    for grant in sorted(grants, key=lambda g: (g.at, g.id)):
         end = (grant.at if end is None else max(grant.at, end)) + timedelta(days=grant.days - grant.taken_back)
     return end
 
