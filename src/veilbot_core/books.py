@@ -2,9 +2,10 @@
 
 from dataclasses import dataclass
 from datetime import datetime
+from uuid import UUID
 
 from veilbot_core.domain.events import Event, EventType
-from veilbot_core.domain.ids import EventId, PaymentId, SubscriptionId
+from veilbot_core.domain.ids import EventId, OrderId, PaymentId, SubscriptionId
 from veilbot_core.domain.jobs import Job, JobKind
 from veilbot_core.domain.key import ABSENT
 from veilbot_core.domain.money import Money
@@ -62,9 +63,13 @@ class Books:
         return Receipt.ACCEPTED
 
     def _settle(self, uow: UnitOfWork, order: Order, now: datetime) -> None:
-        """Save a paid order, unless its refund was heard of before its charge."""
-        back, paid = given_back(uow.payments.of_order(order.id))
+        """Save a paid order, unless its refund or a dispute was heard of before its charge."""
+        movements = uow.payments.of_order(order.id)
+        back, paid = given_back(movements)
         gone = back >= paid
+        if under_dispute(movements) and not gone:
+            hold(uow, self.ids, order, "its payment is disputed", now)
+            return
         uow.orders.save(order.refund(now) if gone else order)
         uow.publish(about(self.ids, EventType.ORDER_REFUNDED if gone else EventType.ORDER_PAID, order, now))
 
@@ -113,12 +118,16 @@ class Books:
         disputed = under_dispute(uow.payments.of_order(order.id))
         if order.status is OrderStatus.PAID and disputed:
             hold(uow, self.ids, order, "its payment is disputed", now)
-        if order.subscription_id is not None:
-            self._freeze(uow, order.subscription_id, now, frozen=disputed)
+        grant = uow.subscriptions.grant_for(GrantSource.ORDER, str(order.id))
+        if grant is not None:
+            self._freeze(uow, grant.subscription_id, now)
         return Receipt.ACCEPTED
 
-    def _freeze(self, uow: UnitOfWork, subscription_id: SubscriptionId, now: datetime, *, frozen: bool) -> None:
+    def _freeze(self, uow: UnitOfWork, subscription_id: SubscriptionId, now: datetime) -> None:
+        """Freeze or thaw a subscription, as the disputes about all that was paid for it ask for."""
         subscription = uow.subscriptions.lock(subscription_id)
+        paid = [g.source_id for g in uow.subscriptions.grants(subscription_id) if g.source is GrantSource.ORDER]
+        frozen = any(under_dispute(uow.payments.of_order(OrderId(UUID(order_id)))) for order_id in paid)
         if frozen == (subscription.frozen_at is not None):
             return
         if frozen:

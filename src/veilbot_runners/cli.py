@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from veilbot_core.domain.errors import VeilbotError
-from veilbot_runners.commands import care, demo, nouns, serve, servers
+from veilbot_runners.commands import care, demo, nouns, serve, servers, simulate
 
 app = typer.Typer(
     name="veilbot",
@@ -28,6 +28,7 @@ app.command("doctor")(care.doctor)
 app.command("reconcile")(care.reconcile)
 app.command("openapi")(care.openapi)
 app.command("failpoints")(care.failpoints)
+app.command("simulate")(simulate.simulate)
 app.add_typer(nouns.tariffs, name="tariff")
 app.add_typer(servers.servers, name="server")
 app.add_typer(nouns.users, name="user")

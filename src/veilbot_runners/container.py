@@ -82,6 +82,7 @@ def _failpoints(settings: Settings) -> Failpoints:
 
 
 def _policy(settings: Settings) -> Policy:
+    links = [url.rstrip("/") for url in settings.link_urls] or [settings.public_url.rstrip("/")]
     every = {**Policy().every, JobKind.SWEEP: timedelta(seconds=settings.worker.sweep_seconds)}
     return Policy(
         currency=settings.currency,
@@ -91,7 +92,8 @@ def _policy(settings: Settings) -> Policy:
         attempts=settings.worker.max_attempts,
         every=every,
         removals=settings.limit.removals,
-        public_url=(settings.link_urls[0] if settings.link_urls else settings.public_url).rstrip("/"),
+        public_url=links[0],
+        mirrors=tuple(links[1:]),
     )
 
 

@@ -161,3 +161,36 @@ class TestMoneyAndDisputes:
         assert not world.remote(server)
         await world.advance(HOUR)
         assert not world.remote(server)
+
+    async def test_a_dispute_heard_before_its_charge_holds_the_order(
+        self, world: World, tariff: Tariff, bob: User, order: Order
+    ) -> None:
+        """Found by the simulator: the charge's webhook came an hour late, and bought what the bank claimed back."""
+        other = await world.order(bob, tariff)
+        late = world.gateway.pay(other.id)
+        await dispute(world, other)
+        await world.receive(late)
+        await world.settle()
+        assert await world.status(other) is OrderStatus.HELD
+        assert not await world.keys(bob)
+        assert "order.held" in world.alerts()
+        assert await world.status(order) is OrderStatus.FULFILLED
+
+    async def test_winning_one_order_does_not_thaw_what_another_still_claims(
+        self, world: World, tariff: Tariff, ann: User, order: Order
+    ) -> None:
+        renewal = await world.buy(ann, tariff, subscription_id=(await world.subscription(ann)).id)
+        await dispute(world, order, won=False)
+        await dispute(world, renewal)
+        await dispute(world, renewal, won=True)
+        assert (await world.holding(ann)).standing is Standing.FROZEN
+
+    async def test_disputed_money_that_bought_nothing_freezes_nothing(
+        self, world: World, tariff: Tariff, ann: User, order: Order
+    ) -> None:
+        """Found by the simulator: a renewal was paid a cent short, and held; its dispute took the paid key away."""
+        renewal = await world.order(ann, tariff, subscription_id=(await world.subscription(ann)).id)
+        await world.receive(world.gateway.pay(renewal.id, replace(renewal.price, amount=renewal.price.amount - 1)))
+        await dispute(world, renewal)
+        assert (await world.holding(ann)).standing is Standing.ACTIVE
+        assert await world.status(order) is OrderStatus.FULFILLED

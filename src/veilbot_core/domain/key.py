@@ -60,6 +60,12 @@ class Key:
             return not self.observed.present and not self.placed
         return self.desired == self.observed and self.access_url is not None
 
+    @property
+    def spent(self) -> bool:
+        """Whether its server has stopped it, as far as the last reading says; only Outline's keep limits themselves."""
+        limit = self.observed.limit if self.observed.present else None
+        return self.protocol is Protocol.OUTLINE and limit is not None and self.counter >= limit
+
     def want(self, state: KeyState, at: datetime) -> "Key":
         """Return it with another wanted state."""
         return self if state == self.desired else replace(self, desired=state, changed_at=at, note="")

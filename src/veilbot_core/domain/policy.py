@@ -35,5 +35,7 @@ class Policy:
     """Keys that one pass over a server may remove."""
     public_url: str = "http://127.0.0.1:8080"
     """Where links point, without a slash at the end."""
+    mirrors: tuple[str, ...] = ()
+    """Where the same links open too, if ``public_url`` does not."""
     status_ttl: timedelta = timedelta(seconds=10)
     """How long a server's probed status is good."""

@@ -29,6 +29,8 @@ class Access:
     name: str
     country: str
     url: str
+    spent: bool = False
+    """Whether its server has stopped it for its traffic, as far as we know."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

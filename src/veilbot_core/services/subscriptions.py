@@ -34,6 +34,8 @@ class Holding:
     """Keys that are paid for and not there yet."""
     used: int
     """Bytes."""
+    mirrors: tuple[str, ...] = ()
+    """The same link at other addresses, if the first does not open; secrets, too."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -178,18 +180,21 @@ class Subscriptions:
         holdings = []
         for subscription in subscriptions:
             mine = [k for k in keys if k.subscription_id == subscription.id]
+            token = self.secrets.open(subscription.token, subscription.id)
             wanted = [k for k in mine if k.desired.present]
             working = [k for k in wanted if k.observed.present and k.access_url is not None]
             holdings.append(
                 Holding(
                     subscription=subscription,
                     standing=subscription.standing(now, self.policy.grace),
-                    link=f"{self.policy.public_url}/s/{self.secrets.open(subscription.token, subscription.id)}",
+                    link=f"{self.policy.public_url}/s/{token}",
+                    mirrors=tuple(f"{url}/s/{token}" for url in self.policy.mirrors),
                     keys=tuple(
                         Access(
                             name=k.name,
                             country=countries.get(k.server_id, ""),
                             url=self.secrets.open(k.access_url, k.id),
+                            spent=k.spent,
                         )
                         for k in working
                         if k.access_url is not None

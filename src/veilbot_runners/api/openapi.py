@@ -79,14 +79,17 @@ class _Post(Operation):
 
 
 @dataclass
-class ForTwo(Operation):
-    """An operation that answers an app with text and a browser with a page."""
+class ForMany(Operation):
+    """An operation that answers each app in its own form and a browser with a page."""
 
     def __post_init__(self) -> None:
         """Add what the handler's type does not say."""
-        for answer in (self.responses or {}).values():
+        for status, answer in (self.responses or {}).items():
             if isinstance(answer, OpenAPIResponse) and answer.content is not None:
                 answer.content["text/html"] = OpenAPIMediaType(schema=Schema(type=OpenAPIType.STRING))
+                if status == "200":
+                    answer.content["application/yaml"] = OpenAPIMediaType(schema=Schema(type=OpenAPIType.STRING))
+                    answer.content["application/json"] = OpenAPIMediaType(schema=Schema(type=OpenAPIType.OBJECT))
 
 
 @dataclass

@@ -81,7 +81,7 @@ class Cabinet:
             ),
             visit.join(visit.say("keys-label"), *keys, by="\n") if keys else "",
             visit.say("keys-coming") if holding.coming else "",
-            visit.say("link-label", link=holding.link) if holding.standing is not Standing.FROZEN else "",
+            *self._links(visit, holding),
         )
         qr = (goto(visit.say("button-qr"), pack("q", subscription_id)),) if keys else ()
         rows = (
@@ -91,6 +91,13 @@ class Cabinet:
             home(visit),
         )
         return Screen(text=text, rows=rows)
+
+    def _links(self, visit: Visit, holding: Holding) -> list[str]:
+        if holding.standing is Standing.FROZEN:
+            return []
+        mirrors = [visit.say("mirror", link=link) for link in holding.mirrors]
+        more = [visit.join(visit.say("mirrors-label"), *mirrors, by="\n")] if mirrors else []
+        return [visit.say("link-label", link=holding.link), *more]
 
     def _state(self, visit: Visit, holding: Holding) -> str:
         subscription = holding.subscription

@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
+from types import MappingProxyType
 from typing import Any, cast
 from uuid import UUID
 
@@ -136,11 +137,19 @@ class World:
 
 
 @asynccontextmanager
-async def open_world(*, peer: str = "198.51.100.7", **options: Any) -> AsyncIterator[World]:
-    """Open a shop whose API is built with the given options."""
+async def open_world(
+    *,
+    peer: str = "198.51.100.7",
+    protocols: Mapping[Protocol, memory.MemoryVpn] | None = None,
+    settings: Mapping[str, Any] = MappingProxyType({}),
+    **options: Any,
+) -> AsyncIterator[World]:
+    """Open a shop whose API is built with the given options, on other servers or settings if they are given."""
     clock = memory.MemoryClock()
     bell = memory.MemoryDoorbell(clock)
-    storage, vpn, gateway = memory.MemoryStorage(bell, clock), memory.MemoryVpn(), memory.MemoryGateway(clock)
+    storage, gateway = memory.MemoryStorage(bell, clock), memory.MemoryGateway(clock)
+    protocols = protocols or {Protocol.OUTLINE: memory.MemoryVpn()}
+    vpn = protocols[Protocol.OUTLINE]
     adapters = {
         "clock": clock,
         "ids": memory.MemoryIds(clock),
@@ -148,10 +157,11 @@ async def open_world(*, peer: str = "198.51.100.7", **options: Any) -> AsyncIter
         "storage": storage,
         "secrets": memory.MemorySecrets(),
         "gateways": {Provider.STRIPE: gateway},
-        "protocols": {Protocol.OUTLINE: vpn},
+        "protocols": protocols,
         "notifier": memory.MemoryNotifier(),
     }
-    container = Container(settings=providers.Object(Settings(_env_file=None, env="test")))  # type: ignore[call-arg]
+    chosen = Settings(_env_file=None, env="test", **settings)  # type: ignore[call-arg]
+    container = Container(settings=providers.Object(chosen))
     for name, adapter in adapters.items():
         container.providers[name].override(providers.Object(adapter))
     application = container.application()

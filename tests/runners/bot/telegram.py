@@ -68,7 +68,7 @@ class Shop(World):
     """The world of the service tests, with the bot in front and the real notifier behind."""
 
     def __init__(self, telegram: Telegram) -> None:
-        super().__init__(Policy(public_url="https://veil.example"))
+        super().__init__(Policy(public_url="https://veil.example", mirrors=("https://mirror.example",)))
         out = self.out
         self.gateway = self.pages = PageGateway(out.clock)
         self.api = make_api(self.out, telegram)

@@ -43,6 +43,7 @@ class TestKeys:
         assert "🇳🇱 Netherlands · NL one" in card
         assert "mem://outline/" in card
         assert "https://veil.example/s/" in card
+        assert card.count("https://mirror.example/s/") == 1
         assert owner.buttons == ["🔳 QR code", "♻️ New link", "🔄 Renew", "📱 How to connect", "« Menu"]
 
     async def test_the_picture_says_the_key(self, shop: Shop, owner: Customer) -> None:

@@ -135,6 +135,8 @@ key = { $where }
 keys-coming = ⏳ Your key is being made. It comes into this chat by itself.
 link-label = <b>Subscription link</b> (always current, keep it to yourself):
     <code>{ $link }</code>
+mirrors-label = The same link at other addresses, if that one does not open:
+mirror = <code>{ $link }</code>
 rotate = <b>Replace the subscription link?</b>
 
     The old link stops working at once, for everybody who has it. Apps that use it need the new one. Your keys stay as they are.

@@ -10,8 +10,8 @@ from importlib.resources import files
 
 from veilbot_core.domain.subscription import Standing
 from veilbot_core.domain.user import Language
-from veilbot_core.ports.notifier import Access
 from veilbot_core.services.subscriptions import Holding
+from veilbot_runners.api.links.outline import fits, ssconf
 from veilbot_runners.api.links.texts import WORDS, date, size
 
 _HERE = files("veilbot_runners.api.links")
@@ -56,15 +56,18 @@ class LinkPage:
         """Draw what a customer has."""
         words = WORDS[tongue]
         name = escape(holding.subscription.terms.name)
-        keys = "".join(self._key(access, words) for access in holding.keys)
+        keys = "".join(
+            self._block(f"{_flag(access.country)} {escape(access.name)}", access.url, words) for access in holding.keys
+        )
         if holding.coming:
             keys += f'<p class="note">{words["coming"]}</p>'
         elif not keys and holding.standing is not Standing.FROZEN:
             keys = f'<p class="note">{words["none"]}</p>'
-        steps = _steps(holding.keys[0].url, words) if holding.keys else ""
+        if holding.keys:
+            keys += self._links(holding, words) + _steps(holding, words)
         body = (
             f'<h1>{words["title"]}</h1><section class="card"><h2>{name}</h2>{self._facts(holding, tongue)}</section>'
-            f"{keys}{steps}<footer><p>{words['secret']}</p>{self._support(words)}</footer>"
+            f"{keys}<footer><p>{words['secret']}</p>{self._support(words)}</footer>"
         )
         return _document(f"{words['title']} · {name}", body, tongue)
 
@@ -99,18 +102,28 @@ class LinkPage:
             lines += f"<p>{words['devices']}: {subscription.terms.device_limit}</p>"
         return lines
 
-    def _key(self, access: Access, words: Mapping[str, str]) -> str:
-        url = escape(access.url)
+    def _links(self, holding: Holding, words: Mapping[str, str]) -> str:
+        """Show what stays the same when keys change: the link at every address, and Outline's way to it."""
+        more = "".join(f"<code>{escape(link)}</code>" for link in holding.mirrors)
+        mirrors = f"<details><summary>{words['mirrors']}</summary>{more}</details>" if more else ""
+        lasting = ssconf(holding.link, holding.subscription.terms.name) if any(map(fits, holding.keys)) else None
+        outline = self._block(words["ssconf"], lasting, words) if lasting else ""
+        whole = self._block(words["one"], holding.link, words, why=words["one_why"], opens=False, more=mirrors)
+        return outline + whole
+
+    def _block(
+        self, title: str, url: str, words: Mapping[str, str], *, why: str = "", opens: bool = True, more: str = ""
+    ) -> str:
+        shown = escape(url)
         picture = ""
         if self.qr is not None:
-            picture = (
-                f'<details><summary>{words["scan"]}</summary><div class="qr">{self.qr(access.url)}</div></details>'
-            )
+            picture = f'<details><summary>{words["scan"]}</summary><div class="qr">{self.qr(url)}</div></details>'
+        reason = f'<p class="note">{why}</p>' if why else ""
+        opener = f'<a class="button" href="{shown}">{words["open"]}</a>' if opens else ""
         return (
-            f'<section class="card key"><h2>{_flag(access.country)} {escape(access.name)}</h2>'
-            f"<code>{url}</code>"
+            f'<section class="card key"><h2>{title}</h2>{reason}<code>{shown}</code>'
             f'<button type="button" data-done="{words["copied"]}">{words["copy"]}</button>'
-            f'<a class="button" href="{url}">{words["open"]}</a>{picture}</section>'
+            f"{opener}{picture}{more}</section>"
         )
 
     def _support(self, words: Mapping[str, str]) -> str:
@@ -119,15 +132,19 @@ class LinkPage:
         return f'<p><a href="{escape(self.support_url)}" rel="noreferrer">{words["support"]}</a></p>'
 
 
-def _steps(url: str, words: Mapping[str, str]) -> str:
-    """Say how to connect, device by device, with an app that opens this kind of key."""
-    app = "Outline" if url.startswith("ss://") else "Hiddify"
-    blocks = "".join(
-        f"<details><summary>{device}</summary><ol><li>{words['install'].format(app=app, where=where)}</li>"
-        f"<li>{words['paste'].format(app=app)}</li><li>{words['connect']}</li></ol></details>"
-        for device, where in _DEVICES[app].items()
-    )
-    return f'<section class="card"><h2>{words["how"]}</h2>{blocks}</section>'
+def _steps(holding: Holding, words: Mapping[str, str]) -> str:
+    """Say how to connect, device by device, with the apps that open these kinds of key."""
+    apps = dict.fromkeys("Outline" if fits(access) else "Hiddify" for access in holding.keys)
+    cards = ""
+    for app in apps:
+        title = words["how"] if len(apps) == 1 else f"{words['how']}: {app}"
+        blocks = "".join(
+            f"<details><summary>{device}</summary><ol><li>{words['install'].format(app=app, where=where)}</li>"
+            f"<li>{words['paste'].format(app=app)}</li><li>{words['connect']}</li></ol></details>"
+            for device, where in _DEVICES[app].items()
+        )
+        cards += f'<section class="card"><h2>{title}</h2>{blocks}</section>'
+    return cards
 
 
 def _flag(country: str) -> str:

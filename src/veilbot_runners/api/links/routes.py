@@ -1,13 +1,13 @@
 """Routes of the module links."""
 
-import base64
 import re
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any
+from urllib.parse import quote
 
 from litestar import Request, Response, Router, get
 from litestar.di import NamedDependency
-from litestar.params import FromPath, SkipValidation
+from litestar.params import FromPath, QueryParameter, SkipValidation
 
 from veilbot_core.application import Application
 from veilbot_core.domain.errors import NotFound
@@ -17,14 +17,21 @@ from veilbot_core.services.subscriptions import Holding
 from veilbot_runners.api.address import Addresses
 from veilbot_runners.api.errors import problem
 from veilbot_runners.api.limits import Throttle
+from veilbot_runners.api.links.formats import RENDERINGS, Format, encoded, guess
+from veilbot_runners.api.links.outline import Trouble, dynamic, excuse, fits
 from veilbot_runners.api.links.page import CSP, LinkPage
 from veilbot_runners.api.links.texts import language
-from veilbot_runners.api.openapi import ForTwo, problems
+from veilbot_runners.api.openapi import ForMany, problems
 
 AnyRequest = Request[Any, Any, Any]
 Services = NamedDependency[SkipValidation[Application]]
 _TOKEN = re.compile(r"[A-Za-z0-9_-]{16,128}")
 _HOURS = 12  # how often apps shall ask again
+_VARY = "User-Agent, Accept, Accept-Language"
+Wanted = Annotated[
+    Format | None,
+    QueryParameter(description="The form; without it, the one that suits the asking app or browser."),
+]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,23 +51,39 @@ Shown = NamedDependency[SkipValidation[Showing]]
     summary="Subscription link",
     media_type="text/plain",
     responses=problems(410, 429),
-    operation_class=ForTwo,
+    operation_class=ForMany,
 )
-async def show_link(request: AnyRequest, application: Services, showing: Shown, token: FromPath[str]) -> Response[Any]:
-    """Render a subscription for who asks: a page for a browser, a base64 list of access URLs for an app."""
+async def show_link(
+    request: AnyRequest,
+    application: Services,
+    showing: Shown,
+    token: FromPath[str],
+    format: Wanted = None,  # noqa: A002 - the query calls it so
+) -> Response[Any]:
+    """Render a subscription for who asks.
+
+    A page for a browser; YAML for Clash and mihomo; JSON for sing-box; a dynamic key for Outline, or YAML whose
+    `error` its app shows; for any other app a base64 list of access URLs.
+    """
     throttle = showing.throttle
     request.state.headers += await throttle.hit(f"link:{showing.addresses.of(request.scope)}", throttle.rate.links)
+    form = format or guess(request.headers)
     if not _TOKEN.fullmatch(token):
-        return _notice(request, showing, "gone", 404)
+        return _notice(request, showing, "gone", 404, form)
     try:
         holding = await application.subscriptions.by_link(token)
     except NotFound:
-        return _notice(request, showing, "gone", 404)
+        return _notice(request, showing, "gone", 404, form)
+    if form is Format.OUTLINE and format is None and holding.keys and not any(map(fits, holding.keys)):
+        form = Format.BASE64  # not Outline, but another app in Go that does not say who it is
+    if form is Format.OUTLINE:
+        return await _outline(application, showing, holding)
     if holding.standing is Standing.EXPIRED:
-        return _notice(request, showing, "ended", 410)
-    if _is_browser(request):
+        return _notice(request, showing, "ended", 410, form)
+    if form is Format.PAGE:
         return _html(showing.page.holding(holding, _tongue(request)))
-    return _list(holding, showing.page.support_url)
+    rendering = RENDERINGS[form]
+    return _configuration(rendering.write(holding), rendering.media_type, holding, showing)
 
 
 @get("/paid", media_type="text/html", summary="Back from a payment page", responses=problems())
@@ -75,45 +98,54 @@ async def canceled(request: AnyRequest, showing: Shown) -> Response[str]:
     return _html(showing.page.notice("canceled", _tongue(request)))
 
 
-def _list(holding: Holding, support_url: str | None) -> Response[Any]:
-    """Return what VPN apps read: base64 of one URL per line, and facts in the headers that they show."""
+async def _outline(application: Application, showing: Showing, holding: Holding) -> Response[Any]:
+    """Answer 200 whatever is wrong: the app shows an error in the customer's language, and no other status's body."""
+    said = dynamic(holding)
+    if not isinstance(said, Trouble):
+        return _configuration(said, "application/json", holding, showing)
+    user = await application.users.get(holding.subscription.user_id)
+    text = excuse(said, user.language, showing.page.support_url)
+    return _configuration(text, "application/yaml", holding, showing)
+
+
+def _configuration(text: str, media_type: str, holding: Holding, showing: Showing) -> Response[Any]:
+    """Return what VPN apps read, and facts in the headers that they show."""
     subscription = holding.subscription
+    name = subscription.terms.name
     limit = 0 if subscription.vip else subscription.terms.traffic_limit or 0
     expire = 0 if subscription.vip else int(subscription.ends_at.timestamp())
     headers = {
         "Subscription-Userinfo": f"upload=0; download={holding.used}; total={limit}; expire={expire}",
-        "Profile-Title": f"base64:{_base64(subscription.terms.name)}",
+        "Profile-Title": name if _is_plain(name) else f"base64:{encoded(name)}",
         "Profile-Update-Interval": str(_HOURS),
-        "Vary": "Accept, Accept-Language",
+        # Clash's apps take the file's name for the profile's
+        "Content-Disposition": f"attachment; filename=\"vpn\"; filename*=UTF-8''{quote(name, safe='')}",
+        "Vary": _VARY,
     }
-    if support_url is not None:
-        headers["Support-Url"] = support_url
-    urls = "\n".join(access.url for access in holding.keys)
-    return Response(_base64(urls), media_type="text/plain", headers=headers)
+    if showing.page.support_url is not None:
+        headers["Support-Url"] = showing.page.support_url
+    return Response(text, media_type=media_type, headers=headers)
 
 
-def _notice(request: AnyRequest, showing: Showing, kind: str, status: int) -> Response[Any]:
-    if _is_browser(request):
+def _is_plain(name: str) -> bool:
+    """Say whether a header can hold a name as it is."""
+    return name.isascii() and name == name.strip() and not name.startswith("base64:")
+
+
+def _notice(request: AnyRequest, showing: Showing, kind: str, status: int, form: Format) -> Response[Any]:
+    if form is Format.PAGE:
         return _html(showing.page.notice(kind, _tongue(request)), status)
     code = "not_found" if kind == "gone" else kind
-    return problem(request, status, code=code)
+    return problem(request, status, code=code, headers={"Vary": _VARY})
 
 
 def _html(text: str, status: int = 200) -> Response[str]:
-    headers = {"Content-Security-Policy": CSP, "Vary": "Accept, Accept-Language"}
+    headers = {"Content-Security-Policy": CSP, "Vary": _VARY}
     return Response(text, media_type="text/html", status_code=status, headers=headers)
-
-
-def _is_browser(request: AnyRequest) -> bool:
-    return "text/html" in request.headers.get("accept", "").lower()
 
 
 def _tongue(request: AnyRequest) -> Language:
     return language(request.headers.get("accept-language", ""))
-
-
-def _base64(text: str) -> str:
-    return base64.b64encode(text.encode()).decode()
 
 
 router = Router("/", route_handlers=[show_link, paid, canceled], tags=["links"])

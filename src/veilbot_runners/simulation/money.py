@@ -1,0 +1,143 @@
+"""What must be true of money: it is booked, it is granted for once, and nothing else is."""
+
+from collections.abc import Callable, Iterator
+from datetime import datetime, timedelta
+
+from veilbot_core.domain.ids import SubscriptionId
+from veilbot_core.domain.order import Order, OrderStatus
+from veilbot_core.domain.payment import PaymentKind, PaymentStatus
+from veilbot_core.domain.subscription import Grant, GrantSource
+from veilbot_runners.simulation.evidence import Evidence
+
+Invariant = Callable[[Evidence], Iterator[str]]
+_ENDS = frozenset({OrderStatus.FULFILLED, OrderStatus.HELD, OrderStatus.REFUNDED})
+_KINDS = frozenset({PaymentKind.CHARGE, PaymentKind.REFUND})
+
+
+def paid_means_a_key_or_a_person(evidence: Evidence) -> Iterator[str]:
+    """Verified money has led to a fulfilled or refunded order, or to a state of which operators were told."""
+    for order in evidence.orders.values():
+        accepted = [p for p in evidence.charges(order.id) if p.status is PaymentStatus.ACCEPTED]
+        if accepted and order.status not in _ENDS and not waits_for_room(evidence, order):
+            yield f"order {order.id} was paid and is {order.status}"
+        if order.status is OrderStatus.HELD and not evidence.alerted("order.held", order.id):
+            yield f"order {order.id} is held and nobody was told"
+        if order.status is OrderStatus.FULFILLED and not _grants(evidence, order):
+            yield f"order {order.id} is fulfilled with nothing"
+    for payment in evidence.payments:
+        if payment.status is PaymentStatus.HELD and not evidence.alerted("payment.held", payment.id):
+            yield f"payment {payment.external_id} is held and nobody was told"
+
+
+def ledger_balances(evidence: Evidence) -> Iterator[str]:
+    """What is booked is what moved at the provider, to the minor unit."""
+    gateway = evidence.world.gateway
+    moved = {("charge", c.id, c.money, c.order_id) for c in gateway.charges.values()}
+    moved |= {("refund", r.id, r.money, r.order_id) for r in gateway.refunds.values()}
+    booked = {(p.kind.value, p.external_id, p.money, p.order_id) for p in evidence.payments if p.kind in _KINDS}
+    yield from (f"moved and not booked: {one[0]} {one[1]} {one[2]}" for one in sorted(moved - booked, key=str))
+    yield from (f"booked and not moved: {one[0]} {one[1]} {one[2]}" for one in sorted(booked - moved, key=str))
+    if len(booked) != sum(p.kind in _KINDS for p in evidence.payments):
+        yield "a movement is booked twice"
+
+
+def nothing_for_unverified_money(evidence: Evidence) -> Iterator[str]:
+    """A grant of an order stands on a charge of exactly its price, or on an operator's word."""
+    charges = {(c.order_id, c.money) for c in evidence.world.gateway.charges.values()}
+    orders = {str(order.id): order for order in evidence.orders.values()}
+    for grant in evidence.grants:
+        if grant.source is GrantSource.ORDER:
+            order = orders.get(grant.source_id)
+            if order is None:
+                yield f"grant {grant.id} is for no order: {grant.source_id}"
+            elif (order.id, order.price) not in charges and order.id not in evidence.world.truth.approved:
+                yield f"order {order.id} was granted without its money"
+
+
+def grants_are_applied_once(evidence: Evidence) -> Iterator[str]:
+    """One grant for each thing, of the days that were agreed; the end is their sum, worked out here again."""
+    sources = [(grant.source, grant.source_id) for grant in evidence.grants]
+    yield from (f"granted twice: {one[1]}" for one in sorted(set(sources)) if sources.count(one) > 1)
+    for order in evidence.orders.values():
+        for grant in _grants(evidence, order):
+            if grant.days != order.terms.days or grant.subscription_id != order.subscription_id:
+                yield f"grant {grant.id} is not what order {order.id} is for"
+    for subscription in evidence.subscriptions.values():
+        end = _end(evidence, subscription.id)
+        if end is not None and end != subscription.ends_at:
+            yield f"subscription {subscription.id} ends {subscription.ends_at}, its grants {end}"
+
+
+def refunds_take_back_what_they_paid_for(evidence: Evidence) -> Iterator[str]:
+    """No more goes back than was asked, what was promised does, and days go with the money."""
+    world = evidence.world
+    for order in evidence.orders.values():
+        refunds = [r for r in world.gateway.refunds.values() if r.order_id == order.id]
+        ours = [r for r in refunds if r.id not in world.truth.panel]
+        if len(ours) > world.truth.asked[order.id]:
+            yield f"order {order.id}: money went back {len(ours)} times, asked {world.truth.asked[order.id]} times"
+        if not refunds and order.id in world.truth.promised:
+            yield f"order {order.id}: a refund was promised and never made"
+        if order.status is OrderStatus.REFUNDED:
+            yield from (f"order {order.id} is refunded and still counts" for g in _grants(evidence, order) if _left(g))
+
+
+def disputed_access_is_frozen(evidence: Evidence) -> Iterator[str]:
+    """While a bank claims the money of a subscription back, or has it, its keys are off; afterwards they are on."""
+    truth = evidence.world.truth
+    for subscription in evidence.subscriptions.values():
+        sources = {g.source_id for g in evidence.grants if g.subscription_id == subscription.id}
+        about = [o for o in evidence.orders.values() if str(o.id) in sources]
+        verdicts = {truth.disputes[o.id] for o in about if o.id in truth.disputes}
+        claimed = bool(verdicts - {"won"}) and not any(o.id in truth.approved for o in about)
+        if claimed and subscription.frozen_at is None:
+            yield f"subscription {subscription.id} is disputed and not frozen"
+        if not verdicts - {"won"} and subscription.frozen_at is not None:
+            yield f"subscription {subscription.id} is frozen and no dispute is left"
+
+
+def what_was_answered_is_kept(evidence: Evidence) -> Iterator[str]:
+    """Whatever somebody was told is done, is done."""
+    truth = evidence.world.truth
+    kinds = {"charged": PaymentKind.CHARGE, "refunded": PaymentKind.REFUND}
+    booked = {(payment.kind, payment.external_id) for payment in evidence.payments}
+    for happening, external_id in sorted(truth.booked):
+        if (kinds[happening], external_id) not in booked:
+            yield f"the webhook of {external_id} was answered and is not booked"
+    for order_id, price in truth.opened.items():
+        if order_id not in evidence.orders or evidence.orders[order_id].price != price:
+            yield f"order {order_id} was shown and is not there"
+    given = {grant.source_id: grant.days for grant in evidence.grants if grant.source is GrantSource.OPERATOR}
+    yield from (f"extension {one} was confirmed, not made" for one, n in truth.extended.items() if given.get(one) != n)
+
+
+INVARIANTS: tuple[Invariant, ...] = (
+    paid_means_a_key_or_a_person,
+    ledger_balances,
+    nothing_for_unverified_money,
+    grants_are_applied_once,
+    refunds_take_back_what_they_paid_for,
+    disputed_access_is_frozen,
+    what_was_answered_is_kept,
+)
+
+
+def waits_for_room(evidence: Evidence, order: Order) -> bool:
+    """Say whether a paid order waits for a free place, and operators know."""
+    return order.status is OrderStatus.PAID and evidence.alerted("order.waiting", order.id)
+
+
+def _grants(evidence: Evidence, order: Order) -> list[Grant]:
+    return [g for g in evidence.grants if g.source is GrantSource.ORDER and g.source_id == str(order.id)]
+
+
+def _left(grant: Grant) -> int:
+    return grant.days - grant.taken_back
+
+
+def _end(evidence: Evidence, subscription_id: SubscriptionId) -> datetime | None:
+    end: datetime | None = None
+    mine = sorted((g for g in evidence.grants if g.subscription_id == subscription_id), key=lambda g: (g.at, g.id))
+    for grant in mine:
+        end = max(grant.at, end or grant.at) + timedelta(days=_left(grant))
+    return end

@@ -1,0 +1,77 @@
+"""Operators: who looks after the shop, now and then and when the trouble is over."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from uuid import UUID
+
+from veilbot_core.application import Application
+from veilbot_core.domain.ids import JobId, ServerId
+from veilbot_core.domain.order import OrderStatus
+from veilbot_core.domain.server import ServerStatus
+from veilbot_runners.simulation.people import patiently
+from veilbot_runners.simulation.world import World
+
+
+class Operator:
+    """Does by hand what the shop also does by itself."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+        self._requests = 0
+
+    async def live(self) -> None:
+        """Do one thing after another until the trouble is over."""
+        acts = (self._reconcile, self._extend, self._drain, self._retry, self._requeue, self._open_all)
+        while True:
+            await asyncio.sleep(self._world.random.uniform(60, 2400))
+            await self._world.random.choice(acts)()
+
+    async def tidy(self) -> None:
+        """Do what alerts ask for: bring servers back, and let dead work be tried again."""
+        await self._open_all()
+        await self._requeue()
+
+    async def _reconcile(self) -> None:
+        server = self._world.random.choice(self._world.servers)
+        dry = self._world.random.random() < 0.3
+        await patiently(self._world, lambda app: app.provisioning.reconcile(server.id, dry_run=dry), 1)
+
+    async def _extend(self) -> None:
+        page = await patiently(self._world, lambda app: app.subscriptions.page(limit=100), 1)
+        if not page:
+            return
+        chosen, days = self._world.random.choice(page), self._world.random.choice((1, 7))
+        self._requests += 1
+        request = UUID(int=self._requests)
+        done = await patiently(self._world, lambda app: app.subscriptions.extend(chosen.id, days, request))
+        if done is not None:
+            self._world.truth.extended[str(request)] = days
+
+    async def _drain(self) -> None:
+        server = self._world.random.choice(self._world.servers)
+        status = self._world.random.choice((ServerStatus.DRAINING, ServerStatus.DRAINING, ServerStatus.DISABLED))
+        await patiently(self._world, lambda app: app.fleet.turn(server.id, status))
+
+    async def _open_all(self) -> None:
+        for server in self._world.servers:
+            await patiently(self._world, _turn_on(server.id), 20)
+
+    async def _retry(self) -> None:
+        status = self._world.random.choice((OrderStatus.HELD, OrderStatus.PAID))
+        page = await patiently(self._world, lambda app: app.checkout.page(limit=20, status=status), 1)
+        if page:
+            order = self._world.random.choice(page)
+            self._world.truth.approved.add(order.id)
+            await patiently(self._world, lambda app: app.fulfilment.retry(order.id), 1)
+
+    async def _requeue(self) -> None:
+        for job in await patiently(self._world, lambda app: app.work.dead(limit=100), 20) or ():
+            await patiently(self._world, _requeue(job.id), 5)
+
+
+def _turn_on(server_id: ServerId) -> Callable[[Application], Awaitable[object]]:
+    return lambda app: app.fleet.turn(server_id, ServerStatus.ACTIVE)
+
+
+def _requeue(job_id: JobId) -> Callable[[Application], Awaitable[object]]:
+    return lambda app: app.work.requeue(job_id)

@@ -1,0 +1,116 @@
+"""The provider's side: money moves when people want it to, and webhooks go out until somebody answers."""
+
+import asyncio
+import json
+from datetime import timedelta
+
+from veilbot_core.domain.errors import InvalidSignature, VeilbotError
+from veilbot_core.domain.money import Money
+from veilbot_core.domain.order import Order
+from veilbot_core.domain.payment import Provider
+from veilbot_runners.simulation.faults import Fault
+from veilbot_runners.simulation.process import NoAnswer
+from veilbot_runners.simulation.world import World
+
+_BOOKED = frozenset({"charged", "refunded"})
+
+
+class Cashier:
+    """Takes money, gives it back, and tells the shop."""
+
+    def __init__(self, world: World, group: asyncio.TaskGroup) -> None:
+        self._world = world
+        self._group = group
+
+    def charge(self, order: Order, money: Money | None = None, *, again: bool = False, alone: bool = True) -> None:
+        """Take a customer's money; the webhook may be lost only where the shop still asks by itself.
+
+        It asks once, when the time of an unpaid order is over: only of money that came in time and ``alone``.
+        """
+        world = self._world
+        body, _ = world.gateway.pay(order.id, money, again=again)
+        world.history.note("customer pays", order.id, money or order.price)
+        asked = alone and world.clock.now() < order.expires_at - timedelta(minutes=2)
+        self.post(body, droppable=asked)
+
+    def fail(self, order: Order) -> None:
+        """Refuse a card."""
+        self.post(self._world.gateway.fail(order.id)[0])
+
+    def expire(self, order: Order) -> None:
+        """Close an unpaid page."""
+        if not any(charge.order_id == order.id for charge in self._world.gateway.charges.values()):
+            self.post(self._world.gateway.expire(order.id)[0])
+
+    async def give_back(self, order: Order, share: float) -> None:
+        """Refund by hand in the provider's own panel."""
+        world = self._world
+        charges = [charge for charge in world.gateway.charges.values() if charge.order_id == order.id]
+        gone = sum(refund.money.amount for refund in world.gateway.refunds.values() if refund.order_id == order.id)
+        if not charges or gone:
+            return
+        amount = max(1, int(charges[0].money.amount * share))
+        money = Money(amount=amount, currency=charges[0].money.currency)
+        event = await world.gateway.refund(order, charges[0].id, money, attempt="panel")
+        world.truth.panel.add(event.external_id)
+        world.history.note("panel refunds", order.id, money)
+        self.post(world.gateway.deliver(event)[0])
+
+    def dispute(self, order: Order, *, won: bool | None = None) -> None:
+        """Let the bank claim the money back, or decide; each order is disputed once."""
+        known = self._world.truth.disputes.get(order.id)
+        if known != (None if won is None else "open"):
+            return
+        verdict = {None: "open", True: "won", False: "lost"}[won]
+        self._world.truth.disputes[order.id] = verdict
+        self._world.history.note("bank", verdict, order.id)
+        self.post(self._world.gateway.dispute(order.id, won=won)[0])
+
+    def post(self, body: bytes, *, droppable: bool = False) -> None:
+        """Send a webhook as often and as late as this provider does."""
+        faults = self._world.faults
+        if droppable and faults.strikes(Fault.PROVIDERS, 5):
+            self._world.history.faults["webhook dropped"] += 1
+            return
+        for _ in range(1 + faults.strikes(Fault.PROVIDERS, 5)):
+            delay = faults.random.choice((1.0, 60.0, 1800.0, 9000.0)) if faults.strikes(Fault.PROVIDERS, 5) else 0.0
+            self._world.underway += 1
+            self._group.create_task(self._deliver(body, delay * faults.random.random()))
+        if faults.strikes(Fault.PROVIDERS, 5):
+            self._group.create_task(self._forge(body))
+
+    async def _deliver(self, body: bytes, delay: float) -> None:
+        """Try until it is answered, further and further apart."""
+        world, wait = self._world, 20.0
+        await asyncio.sleep(delay)
+        for _ in range(25):
+            webhook = world.gateway.sign(body)
+            try:
+                receipt = await world.call(lambda app, hook=webhook: app.payments.receive(Provider.STRIPE, *hook))  # type: ignore[misc]
+            except (NoAnswer, VeilbotError, TimeoutError) as error:
+                world.history.note("webhook unanswered", type(error).__name__)
+                await asyncio.sleep(wait * (0.5 + world.random.random()))
+                wait = min(wait * 2, 3600.0)
+            else:
+                self._answered(json.loads(body), receipt)
+                return
+
+    def _answered(self, said: dict[str, str], receipt: str) -> None:
+        self._world.history.note("webhook answered", said["happening"], said["external_id"], receipt)
+        if said["happening"] in _BOOKED:
+            self._world.truth.booked.add((said["happening"], said["external_id"]))
+        self._world.underway -= 1
+
+    async def _forge(self, body: bytes) -> None:
+        """Claim what is not true, in somebody else's name."""
+        world = self._world
+        said = json.loads(body) | {"id": f"evt_forged_{world.random.random()}", "external_id": "ch_forged"}
+        webhook = world.gateway.forge(json.dumps(said | {"happening": "charged", "charge_id": "ch_forged"}).encode())
+        try:
+            await world.call(lambda app: app.payments.receive(Provider.STRIPE, *webhook))
+        except InvalidSignature:
+            world.history.note("a forged webhook was refused")
+        except (NoAnswer, VeilbotError, TimeoutError):
+            world.history.note("a forged webhook met nobody")
+        else:
+            world.history.breach("nothing_for_unverified_money", "a forged webhook was answered 2xx")
