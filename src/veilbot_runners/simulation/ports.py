@@ -20,7 +20,7 @@ from veilbot_core.ports.failpoints import Failpoints, Point
 from veilbot_core.ports.notifier import Delivery, Message, Notifier
 from veilbot_core.ports.payments import OpenCheckout, PaymentGateway
 from veilbot_core.ports.storage import Storage, UnitOfWork
-from veilbot_core.ports.vpn import Endpoint, KeySpec, RemoteKey, ServerInfo, Usage, VpnProtocol
+from veilbot_core.ports.vpn import Endpoint, KeySpec, RemoteKey, ServerInfo, Unlisted, Usage, VpnProtocol
 from veilbot_runners.simulation.faults import Fault
 from veilbot_runners.simulation.process import Process
 
@@ -118,7 +118,12 @@ class SimVpn(Way, VpnProtocol):
         """Make the key be gone."""
         await self._at(endpoint, "revoke", key_id, lambda: self._servers.revoke(endpoint, key_id))
 
-    async def list(self, endpoint: Endpoint) -> Mapping[str, RemoteKey]:
+    async def restore(self, endpoint: Endpoint, keys: Sequence[KeySpec]) -> Mapping[KeyId, str]:
+        """Make lost keys be there again."""
+        act = self._servers.restore
+        return await self._at(endpoint, "restore", endpoint.server_id, lambda: act(endpoint, keys))
+
+    async def list(self, endpoint: Endpoint) -> Mapping[str, RemoteKey] | Unlisted:
         """Return all keys."""
         return await self._at(endpoint, "list", endpoint.server_id, lambda: self._servers.list(endpoint))
 
@@ -134,7 +139,7 @@ class SimVpn(Way, VpnProtocol):
         if endpoint.server_id in self._world.hanging:
             await self._process.step(f"hanging {method}", wait=PATIENCE)
             raise Unknown("the server gave no answer")
-        if endpoint.server_id in self._world.refusing and method == "issue":
+        if endpoint.server_id in self._world.refusing and method in {"issue", "restore"}:
             self._world.history.call(method, subject)
             await self._process.step(f"refused {method}")
             raise Rejected("the server is full")
