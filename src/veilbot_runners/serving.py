@@ -136,7 +136,7 @@ async def run_parts(
             outer.create_task(serve_http(wrap(app) if wrap else app, sock, closing))
         async with asyncio.TaskGroup() as group:
             if bot is not None and "bot" in parts:
-                group.create_task(bot.poll(stop) if settings.telegram.mode == "polling" else bot.announce())
+                group.create_task(bot.poll(stop) if settings.telegram.mode == "polling" else bot.announce(stop))
             if "worker" in parts:
                 group.create_task(make_worker(settings, container).run(stop))
             calm_gc()

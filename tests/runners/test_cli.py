@@ -2,6 +2,7 @@
 
 import json
 import os
+import socket
 import stat
 import subprocess
 import sys
@@ -210,6 +211,15 @@ def test_the_bot_alone_needs_a_token(shop: Run) -> None:
     assert "VEILBOT_TELEGRAM__TOKEN" in done.err
 
 
+def test_a_token_that_is_none_is_one_sentence(shop: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("VEILBOT_TELEGRAM__TOKEN", CANARY)
+    done = shop("bot")
+    assert done.code == 1
+    last = done.err.splitlines()[-1]
+    assert last.startswith("veilbot: VEILBOT_TELEGRAM__TOKEN")
+    assert CANARY not in done.err
+
+
 def test_the_documents_are_printed_without_a_shop(run: Run) -> None:
     assert run("openapi").json["openapi"].startswith("3.1")
     assert [item["point"] for item in run("failpoints", "--json").json["items"]] == [f"C{n}" for n in range(13)]
@@ -241,3 +251,18 @@ def test_the_demo_does_not_delete_what_it_did_not_make(run: Run) -> None:
     done = run("demo", "--fresh")
     assert done.code == 1
     assert Path("veilbot-demo/mine").read_text() == "precious"
+
+
+def test_the_demo_says_where_it_cannot_write(run: Run) -> None:
+    Path("veilbot-demo").write_text("a file")
+    done = run("demo")
+    assert done.code == 1
+    assert done.err.startswith("veilbot: the demo keeps its shop in")
+
+
+def test_the_demo_says_which_port_is_taken(run: Run) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        done = run("demo", "--port", str(port - 1))
+    assert done.code == 1
+    assert done.err.startswith(f"veilbot: cannot listen on 127.0.0.1:{port}")

@@ -1,6 +1,6 @@
 """Planted bugs: how shops lose keys, leave them behind, or lose track of them."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import NoReturn
 
@@ -14,7 +14,7 @@ from veilbot_core.domain.jobs import Job
 from veilbot_core.domain.key import Key
 from veilbot_core.domain.reconciling import Report
 from veilbot_core.ports.storage import UnitOfWork
-from veilbot_core.ports.vpn import Endpoint, KeySpec, VpnProtocol
+from veilbot_core.ports.vpn import Endpoint, KeySpec
 from veilbot_core.services.expiry import Expiry
 from veilbot_core.services.fulfilment import Fulfilment
 from veilbot_core.services.provisioning import Provisioning
@@ -49,11 +49,12 @@ class NoLimit(SimVpn):
 
 
 class NoRepair(Provisioning):
-    async def _restore(self, vpn: VpnProtocol, endpoint: Endpoint, lost: Sequence[Key]) -> set[KeyId]:  # noqa: ARG002
-        return set()
-
     async def _mend(self, report: Report, limits: Mapping[str, int | None], back: set[KeyId]) -> None:
         """Leave it as it is."""
+
+    async def _restore(self, *_: object) -> set[KeyId]:
+        """Bring nothing back."""
+        return set()
 
 
 class TidiesUp(Provisioning):

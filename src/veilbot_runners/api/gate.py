@@ -72,6 +72,9 @@ class Gate:
         route = cast("Any", scope)["route_handler"]
         key = await keeper.recognise(scope)
         state["headers"] += await keeper.throttle.hit(f"key:{key.id}", keeper.throttle.rate.key)
+        if scope.get("method") == "OPTIONS":  # Litestar answers itself, so there is no scope
+            await self._app(scope, receive, send)
+            return
         if not key.may(route.opt["scope"]):
             raise Forbidden(f"this key lacks the scope {route.opt['scope']}")
         scope["auth"] = scope["user"] = key

@@ -27,6 +27,7 @@ from aiogram import Bot, Dispatcher  # noqa: E402
 from aiogram.client.session.aiohttp import AiohttpSession  # noqa: E402
 from aiogram.client.telegram import PRODUCTION, TelegramAPIServer  # noqa: E402
 from aiogram.types import CallbackQuery, ChatMemberUpdated, Message, Update, User  # noqa: E402
+from aiogram.utils.token import TokenValidationError  # noqa: E402
 from pydantic import ValidationError  # noqa: E402
 
 _LOG = structlog.get_logger(__name__)
@@ -61,19 +62,22 @@ class TelegramBot:
         self._lanes = Lanes()
         self._seen: OrderedDict[int, None] = OrderedDict()
         server = TelegramAPIServer.from_base(api_base) if api_base else PRODUCTION
-        self.bot = Bot(token, session=AiohttpSession(api=server))
+        try:
+            self.bot = Bot(token, session=AiohttpSession(api=server))
+        except TokenValidationError:
+            raise InvalidInput("VEILBOT_TELEGRAM__TOKEN is not what @BotFather gives: 123456:ABC...") from None
         self.dispatcher = Dispatcher(disable_fsm=True)
         self.dispatcher.message.register(self._on_message)
         self.dispatcher.callback_query.register(self._on_tap)
         self.dispatcher.my_chat_member.register(self._on_membership)
 
-    async def announce(self) -> None:
-        """Tell Telegram how it reaches the bot, and the commands. Raises Rejected."""
-        await announce(self._wire, self._texts, self._clock, self._webhook)
+    async def announce(self, stop: asyncio.Event) -> None:
+        """Tell Telegram how it reaches the bot, and the commands, before ``stop`` is set. Raises Rejected."""
+        await announce(self._wire, self._texts, self._clock, self._webhook, stop)
 
     async def poll(self, stop: asyncio.Event, *, drain: float = 20.0) -> None:
         """Serve by polling until ``stop`` is set and what has begun is done. Raises Rejected for a wrong token."""
-        await self.announce()
+        await self.announce(stop)
 
         async def handle(update: Raw) -> None:
             await self._handle(update, inline=False)

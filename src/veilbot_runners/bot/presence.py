@@ -1,5 +1,7 @@
 """Presence: what Telegram is told about the bot when it starts."""
 
+import asyncio
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import structlog
@@ -25,16 +27,33 @@ class Webhook:
     secret: str = field(repr=False)
 
 
-async def announce(wire: Wire, words: Words, clock: Clock, webhook: Webhook | None) -> None:
+async def announce(wire: Wire, words: Words, clock: Clock, webhook: Webhook | None, stop: asyncio.Event) -> None:
     """Choose between webhook and polling, and offer the commands in every language.
 
-    Trouble is logged and tried again for a while; the bot works without commands.
+    Trouble is logged and tried again for a while, unless ``stop`` is set; the bot works without commands.
 
     Raises:
         Rejected: Telegram does not know the token, or refuses the webhook's address.
     """
-    for call in [_mode(webhook), *_commands(words)]:
-        await _insist(wire, clock, call)
+    async with asyncio.TaskGroup() as group:
+        telling = group.create_task(_tell(wire, clock, [_mode(webhook), *_commands(words)]))
+        stopping = group.create_task(stop.wait())
+        await asyncio.wait({telling, stopping}, return_when=asyncio.FIRST_COMPLETED)
+        telling.cancel()
+        stopping.cancel()
+    refusal = None if telling.cancelled() else telling.result()
+    if refusal is not None:
+        raise refusal
+
+
+async def _tell(wire: Wire, clock: Clock, calls: Sequence[Call]) -> Rejected | None:
+    """Make the calls; return what ends the bot instead of raising it, or the group would wrap it."""
+    try:
+        for call in calls:
+            await _insist(wire, clock, call)
+    except Rejected as refusal:
+        return refusal
+    return None
 
 
 def _mode(webhook: Webhook | None) -> Call:

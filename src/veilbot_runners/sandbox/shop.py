@@ -16,6 +16,7 @@ from litestar.types import Receive, Scope, Send
 from veilbot_adapters.database import migrate
 from veilbot_adapters.sealing import new_key
 from veilbot_core.application import Application
+from veilbot_core.domain.errors import InvalidInput
 from veilbot_core.domain.tariff import Protocol, Terms
 from veilbot_core.services.fleet import Draft
 from veilbot_runners import serving
@@ -74,10 +75,13 @@ class Credentials:
 
     def write(self, folder: Path) -> None:
         """Keep them, for the owner's eyes only."""
-        folder.mkdir(parents=True, exist_ok=True)
         path = folder / "credentials.json"
-        path.touch(mode=0o600)
-        path.write_text(json.dumps(asdict(self), indent=2), encoding="utf-8")
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            path.touch(mode=0o600)
+            path.write_text(json.dumps(asdict(self), indent=2), encoding="utf-8")
+        except OSError as error:
+            raise InvalidInput(f"the demo keeps its shop in {folder}, which fails: {error.strerror}") from None
 
 
 def demo_settings(folder: Path, port: int, made: Credentials) -> Settings:
@@ -177,6 +181,8 @@ async def run_demo(folder: Path, port: int, stop: asyncio.Event, tell: Callable[
     """Run the shop and its whole world until ``stop``; ``tell`` gets the lines that say where to look."""
     made = Credentials.read(folder)
     settings = demo_settings(folder, port, made)
+    for place in range(port + 1, port + 1 + len(_SERVERS) + len(_CORES)):
+        serving.listen("127.0.0.1", place).close()  # what is taken is told before anything is made
     sock = serving.listen("127.0.0.1", port)
     await migrate(settings.database_url)
     async with Sandbox(port, made) as sandbox, open_container(settings) as container:

@@ -119,7 +119,7 @@ class SimVpn(Way, VpnProtocol):
         await self._at(endpoint, "revoke", key_id, lambda: self._servers.revoke(endpoint, key_id))
 
     async def restore(self, endpoint: Endpoint, keys: Sequence[KeySpec]) -> Mapping[KeyId, str]:
-        """Make lost keys be there again."""
+        """Make many keys be there again."""
         act = self._servers.restore
         return await self._at(endpoint, "restore", endpoint.server_id, lambda: act(endpoint, keys))
 

@@ -55,6 +55,14 @@ async def test_every_route_asks_for_a_key_and_its_scope(patient: World) -> None:
         assert served.status_code not in {401, 403}, path
 
 
+async def test_options_needs_a_key_and_no_scope(world: World) -> None:
+    path = "/api/v1/users"
+    assert (await world.http.options(path)).status_code == 401
+    answer = await world.http.options(path, headers=await world.key("vpn:read"))
+    assert answer.status_code == 204
+    assert "GET" in answer.headers["allow"]
+
+
 async def test_all_bad_keys_are_answered_the_same(world: World) -> None:
     gone = await world.key("users:read", days=1)
     await world.clock.advance(86400)

@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -105,7 +106,7 @@ class TestWebhook:
         assert [one is not None and one["method"] for one in shown] == ["editMessageText"] * 5 + ["answerCallbackQuery"]
 
     async def test_it_announces_itself(self, hook: TelegramBot, telegram: Telegram) -> None:
-        await hook.announce()
+        await hook.announce(asyncio.Event())
         assert telegram.sandbox.webhook["url"] == "https://veil.example/webhooks/telegram"
         telegram.sandbox.webhook.clear()
         telegram.sandbox.updates.webhook_set = False
@@ -219,6 +220,12 @@ class TestPolling:
             await bot.poll(asyncio.Event())
         await bot.close()
         await wrong.close()
+        await shop.close()
+
+    async def test_it_stops_though_telegram_does_not_answer(self, telegram: Telegram) -> None:
+        shop = Shop(replace(telegram, base="http://127.0.0.1:1"))
+        async with asyncio.timeout(5), polling(shop):
+            await asyncio.sleep(0.1)
         await shop.close()
 
     async def test_a_customer_who_comes_back_is_reachable_again(self, shop: Shop, ann: Customer) -> None:
