@@ -2,7 +2,7 @@
 
 import nox
 
-nox.options.sessions = ["lint", "tests"]
+nox.options.sessions = ["lint", "proof", "tests"]
 nox.options.default_venv_backend = "uv|virtualenv"
 nox.options.error_on_missing_interpreters = True
 nox.options.reuse_existing_virtualenvs = True
@@ -27,9 +27,16 @@ def lint(session: nox.Session) -> None:
 
 @nox.session
 def tests(session: nox.Session) -> None:
-    """All tests, with the coverage of the core; Postgres is a real one from a wheel."""
+    """All tests but the proof, with the coverage of the core; Postgres is a real one from a wheel."""
     _install(session)
-    session.run("pytest", "--cov", "--cov-branch", *session.posargs)
+    session.run("pytest", "--ignore=tests/simulation", "--cov", "--cov-branch", *session.posargs)
+
+
+@nox.session
+def proof(session: nox.Session) -> None:
+    """The simulator with all of its 500 seeds, every past failing one, and the planted bugs."""
+    _install(session)
+    session.run("pytest", "tests/simulation", *session.posargs)
 
 
 @nox.session
@@ -43,7 +50,7 @@ def peers(session: nox.Session) -> None:
 def matrix(session: nox.Session) -> None:
     """All tests on each supported Python."""
     _install(session)
-    session.run("pytest", *session.posargs)
+    session.run("pytest", *session.posargs, env={"VEILBOT_SIMULATION_SEEDS": "50"})
 
 
 @nox.session
