@@ -1,11 +1,11 @@
 """Steps inside a unit of work that more than one service takes."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 
 from veilbot_core.domain.errors import NoCapacity
 from veilbot_core.domain.events import Event, EventType
-from veilbot_core.domain.ids import EventId, OrderId
+from veilbot_core.domain.ids import EventId, OrderId, ServerId
 from veilbot_core.domain.jobs import Job, JobKind
 from veilbot_core.domain.key import ABSENT, Key, KeyState
 from veilbot_core.domain.order import Order, OrderStatus
@@ -13,6 +13,8 @@ from veilbot_core.domain.server import rank, serves
 from veilbot_core.domain.subscription import Subscription, fold
 from veilbot_core.domain.tariff import Protocol
 from veilbot_core.ports.ids import Ids
+from veilbot_core.ports.notifier import Access
+from veilbot_core.ports.secrets import Secrets
 from veilbot_core.ports.storage import UnitOfWork
 
 
@@ -27,6 +29,20 @@ def keys_of(uow: UnitOfWork, subscriptions: Iterable[Subscription]) -> Sequence[
     """Return the keys of subscriptions for a change; those are locked already, so that no key is added meanwhile."""
     found = uow.keys.of_subscriptions([subscription.id for subscription in subscriptions])
     return uow.keys.lock_all([key.id for key in found]) if found else found
+
+
+def opened(secrets: Secrets, keys: Iterable[Key], countries: Mapping[ServerId, str]) -> tuple[Access, ...]:
+    """Return keys as their customer gets them; one that no server answered for yet is left out."""
+    return tuple(
+        Access(
+            name=key.name,
+            country=countries.get(key.server_id, ""),
+            url=secrets.open(key.access_url, key.id),
+            spent=key.spent,
+        )
+        for key in keys
+        if key.access_url is not None
+    )
 
 
 def want(uow: UnitOfWork, keys: Sequence[Key], state: KeyState, now: datetime) -> list[Key]:

@@ -11,9 +11,10 @@ from veilbot_core.domain.subscription import Reminder, Subscription
 from veilbot_core.domain.user import User
 from veilbot_core.ports.clock import Clock
 from veilbot_core.ports.failpoints import Failpoints, Point
-from veilbot_core.ports.notifier import Access, Delivery, Message, Notice, Notifier
+from veilbot_core.ports.notifier import Delivery, Message, Notice, Notifier
 from veilbot_core.ports.secrets import Secrets
 from veilbot_core.ports.storage import Storage, UnitOfWork
+from veilbot_core.steps import opened
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,20 +64,15 @@ class Notices:
         subscription = uow.subscriptions.get(order.subscription_id)
         first = subscription.id == derive("subscription", order.id)  # else it extended one that was there
         user = uow.users.get(order.user_id)
-        keys = [k for k in uow.keys.of_subscriptions([subscription.id]) if k.desired.present and k.access_url]
+        keys = [k for k in uow.keys.of_subscriptions([subscription.id]) if k.desired.present]
         countries = {server.id: server.country for server in uow.servers.all()}
-        access = tuple(
-            Access(name=k.name, country=countries.get(k.server_id, ""), url=self.secrets.open(k.access_url, k.id))
-            for k in keys
-            if k.access_url is not None
-        )
         return user, Message(
             notice=Notice.READY if first else Notice.RENEWED,
             language=user.language,
             tariff=order.terms.name,
             ends_at=None if subscription.vip else subscription.ends_at,
             link=self._link(subscription),
-            keys=access,
+            keys=opened(self.secrets, keys, countries),
             subscription_id=subscription.id,
         )
 

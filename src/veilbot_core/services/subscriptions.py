@@ -18,7 +18,7 @@ from veilbot_core.ports.ids import Ids
 from veilbot_core.ports.notifier import Access
 from veilbot_core.ports.secrets import Secrets
 from veilbot_core.ports.storage import Storage, UnitOfWork
-from veilbot_core.steps import about, refold, reserve
+from veilbot_core.steps import about, opened, refold, reserve
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -189,16 +189,7 @@ class Subscriptions:
                     standing=subscription.standing(now, self.policy.grace),
                     link=f"{self.policy.public_url}/s/{token}",
                     mirrors=tuple(f"{url}/s/{token}" for url in self.policy.mirrors),
-                    keys=tuple(
-                        Access(
-                            name=k.name,
-                            country=countries.get(k.server_id, ""),
-                            url=self.secrets.open(k.access_url, k.id),
-                            spent=k.spent,
-                        )
-                        for k in working
-                        if k.access_url is not None
-                    ),
+                    keys=opened(self.secrets, working, countries),
                     coming=len(wanted) - len(working),
                     used=sum(k.used for k in mine),
                 )
