@@ -1,0 +1,70 @@
+"""Where a call outward may lead: not inside our own network, unless the operator says so.
+
+Whoever calls an address that somebody gave (a server's, a webhook's) resolves its name here, once, connects to what
+this returns, and follows no redirect.
+"""
+
+import asyncio
+import re
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
+from socket import SOCK_STREAM
+
+_NAME = re.compile(r"(?=.{1,253}\Z)([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)*[a-z]([a-z0-9-]{0,61}[a-z0-9])?")
+"""A host name, lower case; its last label begins with a letter, so that ``127.1`` and ``0x7f000001`` are none."""
+_LOCAL = re.compile(r"(.*\.)?(localhost|local|internal|lan|home\.arpa)")
+_NAT64 = IPv6Network("64:ff9b::/96")
+_UNICAST = IPv6Network("2000::/3")
+"""All of IPv6 that is given out (IANA, IPv6 address space); ``is_global`` alone lets site-local fec0::/10 pass."""
+_SPECIAL = (IPv4Network("192.0.0.0/24"), IPv4Network("192.88.99.0/24"))
+"""For protocols between networks (RFC 6890) and for relays of 6to4 (RFC 7526); some of it counts as global."""
+
+Address = IPv4Address | IPv6Address
+
+
+def is_public(host: str) -> bool:
+    """Say whether a host, as it is written, could be out in the world; a name may still resolve to something else."""
+    address = literal(host)
+    return _is_global(address) if address else not _LOCAL.fullmatch(host)
+
+
+def is_host(host: str) -> bool:
+    """Say whether this is an address or a lower-case name."""
+    return literal(host) is not None or _NAME.fullmatch(host) is not None
+
+
+def literal(host: str) -> Address | None:
+    """Return the address that is written out, if it is one; an interface (``%eth0``) is nobody's business."""
+    try:
+        return None if "%" in host else ip_address(host)
+    except ValueError:
+        return None
+
+
+async def resolve(host: str, port: int, *, allow_private: bool) -> list[str]:
+    """Return the addresses of a host that may be called; the caller connects to these and resolves nothing again.
+
+    Raises:
+        OSError: the name does not resolve.
+    """
+    written = literal(host)
+    if written is not None:
+        found = [written]
+    else:
+        infos = await asyncio.get_running_loop().getaddrinfo(host, port, type=SOCK_STREAM)
+        found = [ip_address(str(info[4][0]).partition("%")[0]) for info in infos]
+    return [str(address) for address in dict.fromkeys(found) if allow_private or _is_global(address)]
+
+
+def _is_global(address: Address) -> bool:
+    """Say whether an address, or the IPv4 address hidden in it, belongs to the public internet."""
+    if isinstance(address, IPv6Address):
+        hidden = address.ipv4_mapped or address.sixtofour
+        if hidden is None and address in _NAT64:
+            hidden = IPv4Address(int(address) & 0xFFFF_FFFF)
+        if hidden is not None:
+            return _is_global(hidden)
+        if address not in _UNICAST:
+            return False
+    elif any(address in network for network in _SPECIAL):
+        return False
+    return address.is_global and not (address.is_multicast or address.is_reserved)
