@@ -1,5 +1,7 @@
 """Every check of the project: ``nox`` runs the linters and all tests on this Python."""
 
+import os
+
 import nox
 
 nox.options.sessions = ["lint", "proof", "tests"]
@@ -40,8 +42,16 @@ def proof(session: nox.Session) -> None:
 
 
 @nox.session
+def kills(session: nox.Session) -> None:
+    """Real processes killed at each failpoint, 20 times on SQLite and 10 on Postgres, and Postgres itself killed."""
+    _install(session)
+    times = os.environ.get("VEILBOT_TEST_KILLS") or "20"
+    session.run("python", "-m", "pytest", "-s", "tests/kills", *session.posargs, env={"VEILBOT_TEST_KILLS": times})
+
+
+@nox.session
 def peers(session: nox.Session) -> None:
-    """Tests against the real V2Ray, Xray and nginx; before: apt-get install v2ray nginx-light."""
+    """Tests against real V2Ray, Xray, nginx and RabbitMQ; before: apt-get install v2ray nginx-light rabbitmq-server."""
     _install(session)
     session.run("pytest", "tests/peers", *session.posargs, env={"VEILBOT_TEST_PEERS": "1"})
 

@@ -21,13 +21,13 @@ CHAT = 4242
 
 
 def free_port() -> int:
-    """Return a port whose next four neighbours are free, too."""
+    """Return a port whose next five neighbours are free, too."""
     for _ in range(100):
         socks: list[socket.socket] = []
         try:
             socks.append(socket.create_server(("127.0.0.1", 0)))
             first = int(socks[0].getsockname()[1])
-            socks.extend(socket.create_server(("127.0.0.1", first + n)) for n in (1, 2, 3, 4))
+            socks.extend(socket.create_server(("127.0.0.1", first + n)) for n in range(1, 6))
         except OSError:
             continue
         else:
@@ -35,7 +35,7 @@ def free_port() -> int:
         finally:
             for sock in socks:
                 sock.close()
-    raise SystemExit("no five free ports in a row")
+    raise SystemExit("no six free ports in a row")
 
 
 class Demo:

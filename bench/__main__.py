@@ -1,4 +1,4 @@
-"""``python -m bench [b3|b6|b16|b17|counts|profile|all] [--rounds 5] [--size N] [--quick] [--json FILE]``."""
+"""``python -m bench [WHAT] [--rounds 5] [--size N] [--quick] [--json FILE]``; see README.md for what there is."""
 
 import argparse
 import json
@@ -10,7 +10,7 @@ from typing import Any
 
 import uvloop
 
-from bench import b3, b6, b16, costs, machine
+from bench import b3, b5, b6, b7, b8, b16, costs, machine, restore
 from bench.world import World, open_world
 from veilbot_runners import logs
 
@@ -35,9 +35,33 @@ async def _b6(world: World, plan: Plan) -> dict[str, Any]:
     return scenario.plain()
 
 
+async def _b7(world: World, plan: Plan) -> dict[str, Any]:
+    scenario = await b7.run(world, rounds=plan.rounds, size=plan.of(600, 30), quick=plan.quick)
+    b7.report(scenario)
+    return scenario.plain()
+
+
+async def _b8(world: World, plan: Plan) -> dict[str, Any]:
+    scenario = await b8.run(world, rounds=plan.rounds, size=plan.of(600, 60), quick=plan.quick)
+    b8.report(scenario)
+    return scenario.plain()
+
+
+async def _restore(world: World, plan: Plan) -> dict[str, Any]:
+    scenario = await restore.run(world.folder, rounds=plan.rounds, users=plan.of(10_000, 500))
+    restore.report(scenario)
+    return scenario.plain()
+
+
 async def _b3(world: World, plan: Plan) -> dict[str, Any]:
     scenario = await b3.run(world, rounds=plan.rounds, size=plan.of(4000, 100), quick=plan.quick)
     b3.report(scenario)
+    return scenario.plain()
+
+
+async def _b5(world: World, plan: Plan) -> dict[str, Any]:
+    scenario = await b5.run(world, rounds=plan.rounds, quick=plan.quick)
+    b5.report(scenario)
     return scenario.plain()
 
 
@@ -64,7 +88,11 @@ async def _profile(world: World, plan: Plan) -> dict[str, Any]:
 
 SCENARIOS: dict[str, Callable[[World, Plan], Awaitable[dict[str, Any]]]] = {
     "b6": _b6,
+    "b7": _b7,
+    "b8": _b8,
+    "restore": _restore,
     "b3": _b3,
+    "b5": _b5,
     "b16": _b16,
     "counts": _counts,
     "profile": _profile,
@@ -90,7 +118,7 @@ def main() -> None:
 
 async def _run(plan: Plan) -> dict[str, Any]:
     print(f"{datetime.now(UTC):%Y-%m-%d}  {machine.shape()}  yardstick {machine.yardstick():.0f} us")
-    chosen = {"all": ["b6", "b3", "b16"], "b17": ["b16"]}.get(plan.what, [plan.what])
+    chosen = {"all": ["b6", "b3", "b5", "b16"], "b17": ["b16"]}.get(plan.what, [plan.what])
     found: dict[str, Any] = {"machine": machine.shape(), "yardstick_us": machine.yardstick()}
     for name in chosen:
         with tempfile.TemporaryDirectory(prefix="veilbot-bench-") as folder:

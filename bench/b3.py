@@ -7,18 +7,21 @@ confirmed by a call of its own (answerCallbackQuery), so one call goes out besid
 import asyncio
 import json
 import time
+from collections.abc import Callable, Sequence
 from itertools import count
 from typing import Any
 
-from bench import b6, client, machine, stock
+from bench import b6, client, stock
 from bench.figures import Block, Scenario, percentile, spread
+from bench.rounds import interleave
 from bench.world import WEBHOOK_SECRET, World, quiet
 
 CONCURRENT = 16
 _CUSTOMERS = 2000
-_CHAT = 900_000
+CHAT = 900_000
 _HEADERS = {"x-telegram-bot-api-secret-token": WEBHOOK_SECRET}
 _updates = count(1)
+Make = Callable[[World, int], dict[str, Any]]
 SUBJECTS = ("message", "bare message", "tap", "bare tap")
 
 
@@ -26,33 +29,27 @@ async def run(world: World, *, rounds: int, size: int, quick: bool) -> Scenario:
     """Measure ``rounds`` rounds of ``size`` updates each."""
     scenario = Scenario(name="b3")
     async with stock.stocked(world) as shop:
-        await stock.customers(world, shop, 50 if quick else _CUSTOMERS, _CHAT)
+        await stock.customers(world, shop, 50 if quick else _CUSTOMERS, CHAT)
     people = 50 if quick else _CUSTOMERS
     settings = {"VEILBOT_TELEGRAM__MODE": "webhook", "VEILBOT_TELEGRAM__WEBHOOK_SECRET": WEBHOOK_SECRET}
     product = await b6.start_product(world, **settings)
     bare = await _start_bare(world)
+    senders = chats(size, people)
+
+    async def measure(name: str, senders: Sequence[int] = senders) -> Block:
+        return await block(world, bare if name.startswith("bare") else product, name, senders)
+
     for name in SUBJECTS:
-        await _block(world, bare if name.startswith("bare") else product, name, 50 if quick else 500, people)
-    while len(scenario.rounds) < rounds and scenario.dropped < 2 * rounds:
-        order = SUBJECTS if (len(scenario.rounds) + scenario.dropped) % 2 == 0 else SUBJECTS[::-1]
-        before = machine.yardstick()
-        blocks = {
-            name: await _block(world, bare if name.startswith("bare") else product, name, size, people)
-            for name in order
-        }
-        moved = abs(machine.yardstick() / before - 1)
-        if moved > 0.15 and not quick:
-            scenario.dropped += 1
-            print(f"  round dropped: the yardstick moved by {moved:.0%}")
-            continue
-        scenario.rounds.append(blocks)
-        for block in blocks.values():
-            print("  " + block.line())
+        await measure(name, chats(50 if quick else 500, people))
+    await interleave(scenario, SUBJECTS, measure, rounds, quick=quick)
     for subject in (product, bare):
         world.end(subject.process)
-    if not scenario.rounds:
-        raise b6.Void("the machine is too busy: the yardstick moved in every round")
     return scenario
+
+
+def chats(size: int, people: int) -> list[int]:
+    """Return as many chats, those of the customers in turn."""
+    return [CHAT + number % people for number in range(size)]
 
 
 async def _start_bare(world: World) -> b6.Subject:
@@ -62,13 +59,14 @@ async def _start_bare(world: World) -> b6.Subject:
     return b6.Subject(process=process, port=port)
 
 
-async def _block(world: World, subject: b6.Subject, name: str, size: int, people: int) -> Block:
-    """Send updates, 16 at a time, and read every reply."""
+async def block(
+    world: World, subject: b6.Subject, name: str, senders: Sequence[int], make: Make | None = None
+) -> Block:
+    """Send an update of each chat, 16 at a time, and read every reply."""
     path = "/" if name.startswith("bare") else "/webhooks/telegram"
-    make = _tap if name.endswith("tap") else _message
-    chats = [_CHAT + number % people for number in range(size)]
-    requests = [client.request(path, json.dumps(make(world, chat)).encode(), _HEADERS) for chat in chats]
-    waiting = iter(list(zip(chats, requests, strict=True)))
+    make = make or (tap if name.endswith("tap") else _message)
+    requests = [client.request(path, json.dumps(make(world, chat)).encode(), _HEADERS) for chat in senders]
+    waiting = iter(list(zip(senders, requests, strict=True)))
     lines = await client.connect(subject.port, CONCURRENT)
     latencies: list[float] = []
 
@@ -79,23 +77,23 @@ async def _block(world: World, subject: b6.Subject, name: str, size: int, people
             latencies.append(time.perf_counter() - began)
             _check(world, name, chat, status, body)
 
-    await quiet(subject.process.pid)
-    cpu, mine, began = machine.cpu(subject.process.pid), time.process_time(), time.perf_counter()
+    await quiet(subject.cpu)
+    cpu, mine, began = subject.cpu(), time.process_time(), time.perf_counter()
     async with asyncio.TaskGroup() as group:
         for line in lines:
             group.create_task(ask(line))
     seconds = time.perf_counter() - began
     busy = (time.process_time() - mine) / seconds
-    used = machine.cpu(subject.process.pid) - cpu
+    used = subject.cpu() - cpu
     for line in lines:
         line.close()
     return Block(
         subject=name,
-        done=size,
+        done=len(senders),
         seconds=seconds,
         p50_ms=percentile(latencies, 0.5) * 1e3,
         p99_ms=percentile(latencies, 0.99) * 1e3,
-        cpu_us=used / size * 1e6,
+        cpu_us=used / len(senders) * 1e6,
         load_busy=busy,
     )
 
@@ -120,13 +118,14 @@ def _message(_: World, chat: int) -> dict[str, Any]:
     return {"update_id": next(_updates), "message": message}
 
 
-def _tap(world: World, chat: int) -> dict[str, Any]:
+def tap(world: World, chat: int, *, data: str = "m") -> dict[str, Any]:
+    """Make a tap on a button."""
     query = {
         "id": world.sandbox.telegram.queries.ask(),
         "from": _person(chat),
         "message": _said(chat, text="an older screen"),
         "chat_instance": str(chat),
-        "data": "m",
+        "data": data,
     }
     return {"update_id": next(_updates), "callback_query": query}
 

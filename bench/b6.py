@@ -12,12 +12,13 @@ from pathlib import Path
 
 from bench import client, costs, machine, stock
 from bench.figures import Block, Scenario, percentile, spread
+from bench.rounds import interleave
 from bench.world import VEILBOT, World, quiet
 from veilbot_core.application import Application
 
 CONCURRENT = 16
 _PATIENCE = 30.0
-_PATHS = {"product": "/webhooks/stripe", "product x3": "/webhooks/stripe", "text": "/text", "photo": "/photo"}
+_PATHS = {"text": "/text", "photo": "/photo"}
 _chats = count(1_000_000, 100_000)
 
 
@@ -27,10 +28,21 @@ class Void(Exception):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Subject:
-    """A process that sells keys."""
+    """A process that sells keys, perhaps with workers beside it, and a database server behind it."""
 
     process: subprocess.Popen[bytes]
     port: int
+    workers: tuple[subprocess.Popen[bytes], ...] = ()
+    database: int | None = None
+    """The server's process id."""
+
+    def cpu(self) -> float:
+        """Return the CPU seconds that it has used, those of the database server not counted."""
+        return sum(machine.cpu(process.pid) for process in (self.process, *self.workers))
+
+    def behind(self) -> float:
+        """Return the CPU seconds that the database server has used."""
+        return 0.0 if self.database is None else machine.cpu(self.database)
 
 
 async def run(world: World, *, rounds: int, size: int, quick: bool) -> Scenario:
@@ -40,28 +52,16 @@ async def run(world: World, *, rounds: int, size: int, quick: bool) -> Scenario:
         product = await start_product(world)
         skeleton = await start_skeleton(world)
         subjects = ["product", "photo", "text", "product x3"]
+
+        async def block(name: str, size: int = size) -> Block:
+            subject = skeleton if name in _PATHS else product
+            return await measure(world, subject, name, await goods(world, shop, name, size))
+
         for name in subjects if not quick else ():  # warm both up: connections, statements, caches
-            subject = skeleton if name in {"photo", "text"} else product
-            await _block(world, subject, name, await _stock(world, shop, name, 100))
-        while len(scenario.rounds) < rounds and scenario.dropped < 2 * rounds:
-            order = subjects if (len(scenario.rounds) + scenario.dropped) % 2 == 0 else subjects[::-1]
-            blocks: dict[str, Block] = {}
-            before = machine.yardstick()
-            for name in order:
-                subject = skeleton if name in {"photo", "text"} else product
-                blocks[name] = await _block(world, subject, name, await _stock(world, shop, name, size))
-            moved = abs(machine.yardstick() / before - 1)
-            if moved > 0.15 and not quick:
-                scenario.dropped += 1
-                print(f"  round dropped: the yardstick moved by {moved:.0%}")
-                continue
-            scenario.rounds.append(blocks)
-            for block in blocks.values():
-                print("  " + block.line())
+            await block(name, 100)
+        await interleave(scenario, subjects, block, rounds, quick=quick)
         for subject in (product, skeleton):
             world.end(subject.process)
-    if not scenario.rounds:
-        raise Void("the machine is too busy: the yardstick moved in every round")
     return scenario
 
 
@@ -73,12 +73,12 @@ async def start_product(world: World, **settings: str) -> Subject:
     return Subject(process=process, port=port)
 
 
-async def start_skeleton(world: World) -> Subject:
-    """Start the bare skeleton on the same core."""
+async def start_skeleton(world: World, database: str | None = None) -> Subject:
+    """Start the bare skeleton on the same core, with a file or on a Postgres."""
     port = free_port()
     given = {
         "port": port,
-        "db": str(world.folder / "skeleton.db"),
+        "db": database or str(world.folder / "skeleton.db"),
         "secret": world.made.webhook_secret,
         "telegram": f"{world.base}/sandbox/telegram/bot{world.made.telegram_token}",
         "outline": [(server.api_url, server.cert_sha256) for server in world.sandbox.outline.servers.values()],
@@ -94,17 +94,21 @@ def free_port() -> int:
         return int(sock.getsockname()[1])
 
 
-async def _stock(world: World, shop: Application, name: str, size: int) -> list[stock.Purchase]:
-    if name in {"photo", "text"}:
+async def goods(world: World, shop: Application, name: str, size: int) -> list[stock.Purchase]:
+    if name in _PATHS:
         return stock.bare_purchases(world, size, next(_chats))
     return await stock.orders(world, shop, size, next(_chats))
 
 
-async def _block(world: World, subject: Subject, name: str, purchases: Sequence[stock.Purchase]) -> Block:
-    """Let 16 customers at a time pay, and check that nothing was lost or doubled."""
+async def measure(
+    world: World, subject: Subject, name: str, purchases: Sequence[stock.Purchase], *, customers: int = CONCURRENT
+) -> Block:
+    """Let customers pay, so many at a time, and check that nothing was lost or doubled."""
     copies = 3 if name == "product x3" else 1
-    lines = await client.connect(subject.port, CONCURRENT * copies)
-    requests = [purchase.webhook(_PATHS[name], world.made.webhook_secret) for purchase in purchases]
+    lines = await client.connect(subject.port, customers * copies)
+    requests = [
+        purchase.webhook(_PATHS.get(name, "/webhooks/stripe"), world.made.webhook_secret) for purchase in purchases
+    ]
     waiting = iter(list(zip(purchases, requests, strict=True)))
     latencies: list[float] = []
     loop = asyncio.get_running_loop()
@@ -123,15 +127,15 @@ async def _block(world: World, subject: Subject, name: str, purchases: Sequence[
 
     known = len(world.keys())
     messages = world.ear.messages
-    await quiet(subject.process.pid)
-    cpu, mine, began = machine.cpu(subject.process.pid), time.process_time(), time.perf_counter()
+    await quiet(subject.cpu)
+    cpu, behind, mine, began = subject.cpu(), subject.behind(), time.process_time(), time.perf_counter()
     async with asyncio.TaskGroup() as group:
-        for number in range(CONCURRENT):
+        for number in range(customers):
             group.create_task(pay(lines[number * copies : (number + 1) * copies]))
     seconds = time.perf_counter() - began
     busy = (time.process_time() - mine) / seconds
     await _rest(subject, name)
-    used = machine.cpu(subject.process.pid) - cpu
+    used, served = subject.cpu() - cpu, subject.behind() - behind
     for line in lines:
         line.close()
     _check(world, purchases, known=known, messages=messages)
@@ -143,6 +147,7 @@ async def _block(world: World, subject: Subject, name: str, purchases: Sequence[
         p99_ms=percentile(latencies, 0.99) * 1e3,
         cpu_us=used / len(purchases) * 1e6,
         load_busy=busy,
+        database_us=served / len(purchases) * 1e6,
     )
 
 
@@ -150,7 +155,7 @@ async def _rest(subject: Subject, name: str) -> None:
     """Wait for the work that is due three seconds after a payment, too: it belongs to the purchase."""
     if name.startswith("product"):
         await asyncio.sleep(3.1)
-    await quiet(subject.process.pid)
+    await quiet(subject.cpu)
 
 
 def _check(world: World, purchases: Sequence[stock.Purchase], *, known: int, messages: int) -> None:
@@ -183,16 +188,16 @@ async def profile(world: World, *, size: int, stacks: Path) -> Block:
     """Sample the product during one long block."""
     async with stock.stocked(world) as shop:
         product = await start_product(world)
-        await _block(world, product, "product", await _stock(world, shop, "product", 200))
-        purchases = await _stock(world, shop, "product", size)
+        await measure(world, product, "product", await goods(world, shop, "product", 200))
+        purchases = await goods(world, shop, "product", size)
         before = machine.cpu_by_thread(product.process.pid)
-        block = await _block(world, product, "product", purchases)
+        block = await measure(world, product, "product", purchases)
         for name, (user, system) in machine.cpu_by_thread(product.process.pid).items():
             known = before.get(name, (0.0, 0.0))
             each = (user - known[0]) / size * 1e6, (system - known[1]) / size * 1e6
             print(f"  thread {name:<20} user {each[0]:6.0f} us  system {each[1]:6.0f} us")
         with costs.sampled(product.process.pid, stacks):
-            await _block(world, product, "product", await _stock(world, shop, "product", size))
+            await measure(world, product, "product", await goods(world, shop, "product", size))
         return block
 
 
@@ -205,7 +210,7 @@ async def count_work(world: World, *, size: int) -> dict[str, float]:
         process = world.start("-m", "bench.counted", "run", env=settings)
         await world.answering(process, port)
         subject = Subject(process=process, port=port)
-        await _block(world, subject, "product", await _stock(world, shop, "product", size))
+        await measure(world, subject, "product", await goods(world, shop, "product", size))
         world.end(process)
     found: dict[str, int] = json.loads(counts.read_text())
     return {name: times / size for name, times in sorted(found.items(), key=lambda one: -one[1])}

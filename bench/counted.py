@@ -1,8 +1,12 @@
-"""``veilbot run`` that also counts what it does to the database; the counts go to ``BENCH_COUNTS`` when it ends."""
+"""``veilbot`` that also counts what it asks the database and Redis.
+
+The counts go to the file ``BENCH_COUNTS`` when it ends, and at SIGUSR1.
+"""
 
 import json
 import os
 import re
+import signal
 import time
 from collections import Counter
 from collections.abc import Callable
@@ -13,6 +17,7 @@ from veilbot_adapters.database.calls import Call
 from veilbot_adapters.database.connection import Connection
 from veilbot_adapters.database.session import Session
 from veilbot_adapters.database.statements import Prepared
+from veilbot_adapters.redis import RedisConnection
 from veilbot_runners.cli import main
 
 _WHAT = re.compile(r"\b(?:INTO|UPDATE|FROM)\s+(\w+)")
@@ -55,17 +60,27 @@ def _statement(prepared: Prepared, *_: object) -> str:
     return f"sql {prepared.sql.split(None, 1)[0].lower()} {table[1] if table else ''}"
 
 
+def _tell(*_: object) -> None:
+    """Write the counts so far, whole or not at all."""
+    path = Path(os.environ["BENCH_COUNTS"])
+    part = path.with_suffix(".part")
+    part.write_text(json.dumps(found))
+    part.rename(path)
+
+
 if __name__ == "__main__":
     _count(Prepared, "parameters", _statement)
     _count(Connection, "write", lambda *_: "writing units of work")
     _count(Connection, "read", lambda *_: "reading units of work")
     _count(Connection, "commit", lambda *_: "commits")
+    _count(RedisConnection, "call", lambda *_: "redis round trips")
     _count(Session, "change_many", lambda *_: "calls with many rows")
     _clock(Connection, "write", lambda call: _work("write", call))
     _clock(Connection, "read", lambda call: _work("read", call))
     _clock(Connection, "commit", lambda *_: "us commit")
     _clock(Connection, "begin", lambda *_: "us begin")
+    signal.signal(signal.SIGUSR1, _tell)
     try:
         main()
     finally:
-        Path(os.environ["BENCH_COUNTS"]).write_text(json.dumps(found))
+        _tell()

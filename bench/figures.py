@@ -19,17 +19,25 @@ class Block:
     """CPU of the subject per thing done, what it does afterwards (follow-up jobs, facts) included."""
     load_busy: float
     """Share of the load's core that was busy; near 1 the outside is the limit, not the subject."""
+    database_us: float = 0.0
+    """CPU of a database server per thing done."""
 
     @property
     def rate(self) -> float:
         """Return things done per second."""
         return self.done / self.seconds
 
+    @property
+    def whole_us(self) -> float:
+        """Return the CPU per thing done, the database server's included."""
+        return self.cpu_us + self.database_us
+
     def line(self) -> str:
         """Say it in a line."""
+        server = f"  database {self.database_us:6.0f} us" if self.database_us else ""
         return (
-            f"{self.subject:<16} {self.rate:8.0f}/s  p50 {self.p50_ms:6.1f} ms  p99 {self.p99_ms:6.1f} ms"
-            f"  CPU {self.cpu_us:6.0f} us  load {self.load_busy:4.0%}"
+            f"{self.subject:<17} {self.rate:8.0f}/s  p50 {self.p50_ms:6.1f} ms  p99 {self.p99_ms:6.1f} ms"
+            f"  CPU {self.cpu_us:6.0f} us  load {self.load_busy:4.0%}{server}"
         )
 
 

@@ -12,9 +12,9 @@ CORES = sorted(os.sched_getaffinity(0))
 SERVER_CORE, LOAD_CORE = CORES[0], CORES[-1]
 
 
-def pin(pid: int, core: int) -> None:
-    """Keep a process, and the threads that it will start, on one core."""
-    os.sched_setaffinity(pid, {core})
+def pin(pid: int, *cores: int) -> None:
+    """Keep a process, and the threads and processes that it will start, on some cores."""
+    os.sched_setaffinity(pid, cores)
 
 
 def children(pid: int) -> list[int]:
@@ -34,13 +34,13 @@ def tree(pid: int) -> list[int]:
 
 
 def cpu(pid: int) -> float:
-    """Return the CPU seconds that a process tree has used, all threads, user and system, to 10 ms."""
+    """Return the CPU seconds that a process tree has used, all threads and ended children, to 10 ms."""
     return sum(_cpu(one) for one in tree(pid))
 
 
 def _cpu(pid: int) -> float:
     fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / _TICK  # utime and stime, man 5 proc
+    return sum(int(field) for field in fields[11:15]) / _TICK  # utime, stime, cutime and cstime, man 5 proc
 
 
 def cpu_by_thread(pid: int) -> dict[str, tuple[float, float]]:

@@ -1,9 +1,8 @@
-"""The bare skeleton of a purchase: the least that keeps the promise "money in, one key out" on SQLite FULL.
+"""The bare skeleton of a purchase: the least that keeps the promise "money in, one key out".
 
-Raw ASGI, hmac by hand, ``sqlite3`` with one writer thread that commits in groups, aiohttp to Outline (its pinned
-certificate checked) and to Telegram. No jobs, no retries, no languages, no sealing: what the product does beyond it
-is what the ratio shows. ``/text`` sends a message; ``/photo`` draws the QR code and sends the picture, as the product
-does.
+Raw ASGI, hmac by hand, bare SQL (``ledgers.py``), aiohttp to Outline (its pinned certificate checked) and to Telegram.
+No jobs, no retries, no languages, no sealing: what the product does beyond it is what the ratio shows. ``/text`` sends
+a message; ``/photo`` draws the QR code and sends the picture, as the product does.
 
 Run: ``python -m bench.skeleton '{"port": 1, "db": "", "secret": "", "telegram": "", "outline": [["url", "sha256"]]}'``
 """
@@ -14,63 +13,17 @@ import hashlib
 import hmac
 import itertools
 import json
-import sqlite3
 import sys
-import threading
 import time
 import uuid
-from collections.abc import Callable, Mapping
-from queue import Empty, SimpleQueue
+from collections.abc import Mapping
 from typing import Any
 
 import aiohttp
 import uvicorn
 
+from bench.ledgers import open_ledger
 from veilbot_adapters import qr
-
-_SCHEMA = """
-CREATE TABLE payments (provider TEXT, external_id TEXT, order_id TEXT, PRIMARY KEY (provider, external_id))
-    WITHOUT ROWID;
-CREATE TABLE keys (id TEXT PRIMARY KEY, order_id TEXT UNIQUE, server INTEGER, state TEXT, url TEXT) WITHOUT ROWID;
-"""
-Work = Callable[[sqlite3.Cursor], Any]
-Waiting = tuple[Work, "asyncio.Future[Any]"]
-
-
-class Writer:
-    """One thread, one connection; whatever waits goes into one commit."""
-
-    def __init__(self, path: str) -> None:
-        self._queue: SimpleQueue[Waiting] = SimpleQueue()
-        self._loop = asyncio.get_running_loop()
-        threading.Thread(target=self._serve, args=(path,), daemon=True).start()
-
-    def run(self, work: Work) -> "asyncio.Future[Any]":
-        """Return a future that is done after the commit."""
-        future: asyncio.Future[Any] = self._loop.create_future()
-        self._queue.put((work, future))
-        return future
-
-    def _serve(self, path: str) -> None:
-        connection = sqlite3.connect(path, isolation_level=None)
-        connection.executescript("PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL;" + _SCHEMA)
-        cursor = connection.cursor()
-        while True:
-            group = [self._queue.get()]
-            while len(group) < 128:
-                try:
-                    group.append(self._queue.get_nowait())
-                except Empty:
-                    break
-            cursor.execute("BEGIN IMMEDIATE")
-            done = [(future, work(cursor)) for work, future in group]
-            cursor.execute("COMMIT")
-            self._loop.call_soon_threadsafe(_settle, done)
-
-
-def _settle(done: list[tuple["asyncio.Future[Any]", Any]]) -> None:
-    for future, result in done:
-        future.set_result(result)
 
 
 class Shop:
@@ -109,7 +62,7 @@ class Shop:
             ) as self._http,
             asyncio.TaskGroup() as self._group,
         ):
-            self._writer = Writer(self._given["db"])
+            self._ledger = await open_ledger(self._given["db"])
             gc.collect()
             gc.freeze()
             gc.set_threshold(20_000, 50, 100)
@@ -127,14 +80,7 @@ class Shop:
         order_id, chat = session["metadata"]["order_id"], session["metadata"]["chat"]
         key_id, server = str(uuid.uuid4()), next(self._turn) % len(self._servers)
 
-        def work(cursor: sqlite3.Cursor) -> bool:
-            paid = ("stripe", session["payment_intent"], order_id)
-            if not cursor.execute("INSERT OR IGNORE INTO payments VALUES (?, ?, ?)", paid).rowcount:
-                return False
-            cursor.execute("INSERT INTO keys VALUES (?, ?, ?, 'pending', NULL)", (key_id, order_id, server))
-            return True
-
-        if await self._writer.run(work):
+        if await self._ledger.pay(session["payment_intent"], order_id, key_id, server):
             self._group.create_task(self._deliver(key_id, server, chat, photo=photo))
         return 200
 
@@ -144,8 +90,7 @@ class Shop:
         async with self._http.put(f"{base}/access-keys/{key_id}", json=wanted, ssl=pin) as answer:
             assert answer.status == 201, answer.status
             url = (await answer.json(content_type=None))["accessUrl"]
-        issued = "UPDATE keys SET state = 'issued', url = ? WHERE id = ?"
-        await self._writer.run(lambda cursor: cursor.execute(issued, (url, key_id)).rowcount)
+        await self._ledger.issue(key_id, url)
         text = f"Your key:\n<code>{url}</code>"
         if photo:
             form = aiohttp.FormData({"chat_id": chat, "caption": text, "parse_mode": "HTML"})

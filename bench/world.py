@@ -6,9 +6,10 @@ import re
 import subprocess
 import sys
 import time
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -67,12 +68,11 @@ class World:
     sandbox: Sandbox
     ear: Ear
     base: str
+    database_url: str
+    """The product's database."""
+    cores: tuple[int, ...] = (machine.SERVER_CORE,)
+    """Where processes run."""
     processes: list[subprocess.Popen[bytes]] = field(default_factory=list)
-
-    @property
-    def database_url(self) -> str:
-        """The product's database."""
-        return f"sqlite+aiosqlite:///{self.folder / 'shop.db'}"
 
     def settings(self, port: int, **more: str) -> dict[str, str]:
         """Return the environment of a product that lives in this world."""
@@ -90,18 +90,19 @@ class World:
             "VEILBOT_STRIPE__WEBHOOK_SECRET": self.made.webhook_secret,
             "VEILBOT_STRIPE__API_BASE": f"{self.base}/sandbox/stripe",
             "VEILBOT_LIMIT__MESSAGES_PER_SECOND": "0",
+            "VEILBOT_TIMEOUT__WEBHOOK": "30",  # a machine that stalls for a second is no failure here
             **more,
         }
 
     def start(self, *command: str, env: Mapping[str, str] | None = None) -> subprocess.Popen[bytes]:
-        """Start ``python ...`` on the server's core; its output goes to a file."""
+        """Start ``python ...`` on the world's cores; its output goes to a file."""
         with (self.folder / "processes.log").open("ab") as log:
             process = subprocess.Popen(  # noqa: S603 - our own programs
                 [sys.executable, *command],
                 env=dict(env or os.environ),
                 stdout=log,
                 stderr=log,
-                preexec_fn=_pinned,  # noqa: PLW1509 - no threads are waiting here
+                preexec_fn=partial(machine.pin, 0, *self.cores),  # noqa: PLW1509 - no threads are waiting here
             )
         self.processes.append(process)
         return process
@@ -144,15 +145,11 @@ class World:
         return [key.access_url for server in self.sandbox.outline.servers.values() for key in server.keys.values()]
 
 
-def _pinned() -> None:
-    machine.pin(0, machine.SERVER_CORE)
-
-
 @asynccontextmanager
 async def open_world(folder: Path) -> AsyncIterator[World]:
     """Yield a sandbox that listens; end whatever was started in it."""
     machine.pin(0, machine.LOAD_CORE)
-    made = Credentials.read(folder)
+    made = Credentials.read(folder, 0)
     sock = serving.listen("127.0.0.1", 0)
     port = int(sock.getsockname()[1])
     stop = asyncio.Event()
@@ -160,7 +157,9 @@ async def open_world(folder: Path) -> AsyncIterator[World]:
     ear = sandbox.telegram.chats = Ear(sandbox.telegram.bot)
     async with sandbox, asyncio.TaskGroup() as group:
         group.create_task(serving.serve_http(_front(sandbox), sock, stop))
-        world = World(folder=folder, made=made, sandbox=sandbox, ear=ear, base=f"http://127.0.0.1:{port}")
+        database = f"sqlite+aiosqlite:///{folder / 'shop.db'}"
+        base = f"http://127.0.0.1:{port}"
+        world = World(folder=folder, made=made, sandbox=sandbox, ear=ear, base=base, database_url=database)
         try:
             yield world
         finally:
@@ -187,11 +186,11 @@ def _front(sandbox: Sandbox) -> serving.Asgi:
     return app
 
 
-async def quiet(pid: int, seconds: float = 8.0, window: float = 0.4) -> None:
-    """Wait until a process has nothing more to do."""
+async def quiet(cpu: Callable[[], float], seconds: float = 8.0, window: float = 0.4) -> None:
+    """Wait until processes have nothing more to do."""
     end = time.monotonic() + seconds
     while time.monotonic() < end:
-        before = machine.cpu(pid)
+        before = cpu()
         await asyncio.sleep(window)
-        if machine.cpu(pid) - before <= 0.04 * window:
+        if cpu() - before <= 0.04 * window:
             return

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 import structlog
 from tests.postgres import Server, any_server, apart
+from tests.redis_server import any_redis
 
 from veilbot_adapters.database import migrate
 from veilbot_adapters.database.tables import metadata
@@ -64,6 +65,13 @@ def empty_postgres_url(postgres: Server) -> Iterator[str]:
     postgres.create(name, "template1")
     yield postgres.url(name)
     postgres.drop(name)
+
+
+@pytest.fixture(scope="session")
+def redis_url() -> Iterator[str]:
+    """The address of a Redis server for the whole run; each test takes a prefix of its own."""
+    with any_redis() as url:
+        yield url
 
 
 @pytest.fixture(scope="session")

@@ -18,7 +18,7 @@ import socket
 import subprocess
 import tempfile
 import time
-from collections.abc import Coroutine, Iterable, Iterator
+from collections.abc import Coroutine, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, TypeVar
@@ -88,8 +88,9 @@ async def _run(url: str, sql: str) -> None:
 class PrivateServer(Server):
     """A server of our own, in a temporary folder, that tests may stop and start."""
 
-    def __init__(self, home: Path) -> None:
+    def __init__(self, home: Path, settings: Mapping[str, str]) -> None:
         self._home = home
+        self._settings = {**_SETTINGS, **settings}
         self._port = _free_port()
         self._bin = _binaries(home)
         self._process: subprocess.Popen[bytes] | None = None
@@ -99,9 +100,16 @@ class PrivateServer(Server):
         )
         self.start()
 
+    @property
+    def pid(self) -> int:
+        """The process above all others of the server."""
+        if self._process is None:
+            raise RuntimeError("it does not run")
+        return self._process.pid
+
     def start(self) -> None:
         """Start, and wait until it answers."""
-        options = [part for name, value in _SETTINGS.items() for part in ("-c", f"{name}={value}")]
+        options = [part for name, value in self._settings.items() for part in ("-c", f"{name}={value}")]
         command = [str(self._bin / "postgres"), "-D", str(self._home / "data"), "-p", str(self._port), *options]
         with (self._home / "log").open("ab") as log:
             self._process = subprocess.Popen(command, stdout=log, stderr=log, **_as_nobody())
@@ -130,14 +138,14 @@ class PrivateServer(Server):
 
 
 @contextlib.contextmanager
-def private_server() -> Iterator[PrivateServer]:
-    """Run a server of our own."""
+def private_server(**settings: str) -> Iterator[PrivateServer]:
+    """Run a server of our own; the settings are Postgres's, beside those that make it quick."""
     home = Path(tempfile.mkdtemp(prefix="veilbot-pg-"))
     try:
         if os.getuid() == 0:
             nobody = pwd.getpwnam("nobody")
             os.chown(home, nobody.pw_uid, nobody.pw_gid)
-        server = PrivateServer(home)
+        server = PrivateServer(home, settings)
         try:
             yield server
         finally:

@@ -7,7 +7,7 @@ import threading
 from collections import Counter
 from enum import StrEnum
 
-from veilbot_core.domain.errors import InvalidInput, Unavailable
+from veilbot_core.domain.errors import InvalidInput, Unavailable, Unknown
 from veilbot_core.ports.failpoints import Failpoints, Point
 
 
@@ -30,8 +30,8 @@ class _Action(StrEnum):
 class ArmedFailpoints(Failpoints):
     """Acts as ``spec`` says: ``C7:kill`` the first time that C7 is passed, ``C7:kill:3`` the third; commas between.
 
-    ``kill`` ends this process with SIGKILL, ``error`` raises Unavailable, ``hang`` waits for ever or, where nothing
-    can be awaited, blocks the thread for ``block`` seconds. Each part acts once.
+    ``kill`` ends this process with SIGKILL; ``error`` raises Unavailable, at C8 Unknown; ``hang`` waits for ever or,
+    where nothing can be awaited, blocks the thread for ``block`` seconds. Each part acts once.
     """
 
     def __init__(self, spec: str, *, block: float = 3600.0) -> None:
@@ -57,7 +57,7 @@ class ArmedFailpoints(Failpoints):
         if action is _Action.KILL:
             os.kill(os.getpid(), signal.SIGKILL)
         if action is _Action.ERROR:
-            raise Unavailable(f"failpoint {point}")
+            raise (Unknown if point is Point.CALLED else Unavailable)(f"failpoint {point}")
         return action is _Action.HANG
 
 

@@ -1,10 +1,9 @@
 """Notifier of a shop without a bot: customers look at their links, operators at the log."""
 
 import logging
-from uuid import UUID
 
 from veilbot_core.domain.user import User
-from veilbot_core.ports.notifier import Delivery, Message, Notifier
+from veilbot_core.ports.notifier import Alert, Delivery, Message, Notifier
 
 _LOG = logging.getLogger(__name__)
 
@@ -16,6 +15,6 @@ class MuteNotifier(Notifier):
         """Answer that the customer cannot be reached; what there is to say waits under their link."""
         return Delivery.UNREACHABLE
 
-    async def alert(self, code: str, subject: UUID, detail: str) -> None:
+    async def alert(self, alert: Alert) -> None:
         """Write it where an operator of such a shop looks."""
-        _LOG.warning("needs a person: %s %s %s", code, subject, detail)
+        _LOG.warning("needs a person: %s %s %s", alert.code, alert.subject, alert.about.reason)

@@ -58,7 +58,7 @@ class SealingSecrets(Secrets):
             raise Rejected("the sealed value belongs to another row or was altered") from None
 
     def stale(self, sealed: Sealed) -> bool:
-        """Say whether a value should be sealed again under the newest key."""
+        """Say whether a value is not under the first key."""
         return sealed[: 1 + _ID_BYTES] != _VERSION + self._newest
 
 

@@ -16,10 +16,13 @@ from veilbot_core.services.checkout import Checkout
 from veilbot_core.services.expiry import Expiry
 from veilbot_core.services.fleet import Fleet
 from veilbot_core.services.fulfilment import Fulfilment
+from veilbot_core.services.moving import Moving
 from veilbot_core.services.notices import Notices
 from veilbot_core.services.payments import Payments
 from veilbot_core.services.provisioning import Provisioning
 from veilbot_core.services.requests import Requests
+from veilbot_core.services.sealing import Sealing
+from veilbot_core.services.settlement import Settlement
 from veilbot_core.services.subscriptions import Subscriptions
 from veilbot_core.services.users import Users
 from veilbot_core.services.work import Handler, Work
@@ -33,30 +36,37 @@ class Application:
     catalog: Catalog
     checkout: Checkout
     payments: Payments
+    settlement: Settlement
     fulfilment: Fulfilment
     provisioning: Provisioning
     subscriptions: Subscriptions
     expiry: Expiry
     fleet: Fleet
+    moving: Moving
     notices: Notices
     api_keys: ApiKeys
     requests: Requests
+    sealing: Sealing
     work: Work
     storage: Storage
     clock: Clock
     ids: Ids
     limiter: Limiter
+    own_limiter: Limiter
+    """Counts in this process alone and asks nobody: for what guards the process, not the shop."""
     doorbell: Doorbell
     policy: Policy
 
 
-def handlers(
+def handlers(  # noqa: PLR0913 - one parameter per service that does jobs
     *,
     payments: Payments,
+    settlement: Settlement,
     fulfilment: Fulfilment,
     provisioning: Provisioning,
     expiry: Expiry,
     fleet: Fleet,
+    moving: Moving,
     notices: Notices,
     requests: Requests,
 ) -> Mapping[JobKind, Handler]:
@@ -72,10 +82,14 @@ def handlers(
         JobKind.REFUND_ORDER: payments.refund,
         JobKind.RESTORE_KEYS: fulfilment.restore,
         JobKind.APPLY_KEY: provisioning.apply,
+        JobKind.MOVE_KEYS: moving.run,
         JobKind.TELL_PAID: notices.tell,
         JobKind.TELL_READY: notices.tell,
         JobKind.TELL_HELD: notices.tell,
         JobKind.TELL_REFUNDED: notices.tell,
+        JobKind.TELL_MOVED: notices.tell,
+        JobKind.TELL_EXTRA: notices.tell,
+        JobKind.TELL_REFUND_FAILED: notices.tell,
         JobKind.TELL_REMINDER: notices.tell,
         JobKind.ALERT: notices.alert,
         JobKind.RECONCILE_SERVER: provisioning.reconcile_server,
@@ -83,4 +97,5 @@ def handlers(
         JobKind.EXPIRE: expiry.run,
         JobKind.PROBE: fleet.probe,
         JobKind.RECONCILE: provisioning.reconcile_all,
+        JobKind.SETTLE: settlement.run,
     }

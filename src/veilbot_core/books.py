@@ -36,6 +36,8 @@ class Books:
 
     def enter(self, uow: UnitOfWork, event: PaymentEvent, now: datetime) -> Receipt:
         """Book one authentic event, in this transaction; the same event again changes nothing."""
+        if event.happening is Happening.PROCESSING:
+            return Receipt.IGNORED
         if not uow.payments.first_sight(event.provider, event.event_id, now):
             return Receipt.DUPLICATE
         match event.happening:
@@ -43,6 +45,8 @@ class Books:
                 return self._charged(uow, event, now)
             case Happening.REFUNDED:
                 return self._refunded(uow, event, now)
+            case Happening.REFUND_FAILED:
+                return self._refund_failed(uow, event, now)
             case Happening.DISPUTED | Happening.DISPUTE_WON | Happening.DISPUTE_LOST:
                 return self._disputed(uow, event, now)
             case Happening.FAILED | Happening.EXPIRED:
@@ -74,9 +78,10 @@ class Books:
         uow.publish(about(self.ids, EventType.ORDER_REFUNDED if gone else EventType.ORDER_PAID, order, now))
 
     def _hold(self, uow: UnitOfWork, payment: Payment, order: Order | None, trouble: str, now: datetime) -> None:
-        uow.publish(self._fact(EventType.PAYMENT_HELD, payment, now, reason=trouble))
         if order is not None and order.payable:
             hold(uow, self.ids, order, trouble, now)
+        else:
+            uow.publish(self._fact(EventType.PAYMENT_HELD, payment, now, reason=trouble))
 
     def _refunded(self, uow: UnitOfWork, event: PaymentEvent, now: datetime) -> Receipt:
         order = self._order_of(uow, event)
@@ -94,6 +99,19 @@ class Books:
             closed = order.refund(now)
             uow.orders.save(closed)
             uow.publish(about(self.ids, EventType.ORDER_REFUNDED, closed, now))
+        elif back >= paid and order.note:  # an earlier try had failed
+            uow.orders.save(order.remark(""))
+        return Receipt.ACCEPTED
+
+    def _refund_failed(self, uow: UnitOfWork, event: PaymentEvent, now: datetime) -> Receipt:
+        """Book that a refund did not arrive; the days stay taken back, because the money is still owed."""
+        order = self._order_of(uow, event)
+        payment = self._record(uow, event, PaymentKind.REFUND_FAILED, order, PaymentStatus.ACCEPTED, "")
+        if payment is None:
+            return Receipt.DUPLICATE
+        uow.publish(self._fact(EventType.PAYMENT_REFUND_FAILED, payment, now))
+        if order is not None:
+            uow.orders.save(order.remark(f"a refund of {payment.money} failed: the money is with us, send it again"))
         return Receipt.ACCEPTED
 
     def _shrink(self, uow: UnitOfWork, order: Order, refunded: int, paid: int, now: datetime) -> None:
@@ -101,8 +119,11 @@ class Books:
         if grant is None or not refunded:
             return
         uow.subscriptions.save_grant(grant.shrink(refunded, paid))
-        subscription = refold(uow, uow.subscriptions.lock(grant.subscription_id), now, self.policy.grace)
+        known = uow.subscriptions.lock(grant.subscription_id)
+        subscription = refold(uow, known, now, self.policy.grace)
         uow.publish(about(self.ids, EventType.SUBSCRIPTION_SHRUNK, subscription, now))
+        if subscription.cut_off and not known.cut_off:
+            uow.publish(about(self.ids, EventType.SUBSCRIPTION_EXPIRED, subscription, now))
 
     def _disputed(self, uow: UnitOfWork, event: PaymentEvent, now: datetime) -> Receipt:
         """Freeze what a disputed payment bought, until every dispute about it is won."""
@@ -201,6 +222,8 @@ class Books:
 
 def _mismatch(order: Order | None, event: PaymentEvent) -> str:
     """Say why money does not fit its order; empty when it does."""
+    if event.doubt:
+        return event.doubt
     if order is None:
         return "no such order"
     if order.provider is not event.provider:

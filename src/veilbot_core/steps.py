@@ -3,15 +3,14 @@
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 
-from veilbot_core.domain.errors import NoCapacity
 from veilbot_core.domain.events import Event, EventType
 from veilbot_core.domain.ids import EventId, OrderId, ServerId
 from veilbot_core.domain.jobs import Job, JobKind
-from veilbot_core.domain.key import ABSENT, Key, KeyState
+from veilbot_core.domain.key import ABSENT, Key, KeyState, lasting
 from veilbot_core.domain.order import Order, OrderStatus
-from veilbot_core.domain.server import rank, serves
+from veilbot_core.domain.server import Server
 from veilbot_core.domain.subscription import Subscription, fold
-from veilbot_core.domain.tariff import Protocol
+from veilbot_core.places import Places
 from veilbot_core.ports.ids import Ids
 from veilbot_core.ports.notifier import Access
 from veilbot_core.ports.secrets import Secrets
@@ -80,8 +79,11 @@ def reserve(
     *,
     order_id: OrderId | None = None,
     known: Sequence[Key] | None = None,
+    leaving: Server | None = None,
 ) -> Sequence[Key]:
-    """See that the subscription has one wanted key per protocol, each with a place on a server.
+    """See that the subscription has one wanted key per protocol, each with a place on a server that is called.
+
+    A key on a disabled server, or on one that is left, gets a replacement; the customer keeps it until that works.
 
     Args:
         uow: the unit of work.
@@ -89,6 +91,7 @@ def reserve(
         now: the time.
         order_id: the order that waits for them.
         known: its keys, locked, where the caller has them already.
+        leaving: the server that its key is to leave; keys of other protocols stay as they are.
 
     Returns: the wanted keys; the ones that are not settled have been asked for.
 
@@ -97,45 +100,19 @@ def reserve(
     """
     state = KeyState(present=True, limit=None if subscription.vip else subscription.terms.traffic_limit)
     keys = keys_of(uow, [subscription]) if known is None else known
-    placed = [_placed(uow, subscription, keys, protocol, now) for protocol in subscription.terms.protocols]
+    places = Places(uow=uow, servers={server.id: server for server in uow.servers.all()}, leaving=leaving)
+    protocols = subscription.terms.protocols if leaving is None else (leaving.protocol,)
+    placed = [places.find(subscription, protocol, keys, state, now) for protocol in protocols]
     if order_id is not None:
         placed = [key.await_for(order_id) for key in placed]
+    stay = {key.id for key in placed} | {key.replaces for key in placed}
+    want(uow, [k for k in keys if k.desired.present and k.protocol in protocols and k.id not in stay], ABSENT, now)
     new = {key.id for key in placed} - {key.id for key in keys}
     made = [key.want(state, now) for key in placed if key.id in new]
     for key in made:
         uow.keys.add(key)
     uow.jobs.ask(*(Job.ask(JobKind.APPLY_KEY, key.id, now) for key in made))
     return [*made, *want(uow, [key for key in placed if key.id not in new], state, now)]
-
-
-def _placed(
-    uow: UnitOfWork, subscription: Subscription, known: Sequence[Key], protocol: Protocol, now: datetime
-) -> Key:
-    """Return the key of a protocol with a place on a server: one that is known, or a new one that is not saved yet."""
-    mine = sorted((k for k in known if k.protocol is protocol), key=lambda k: (not k.desired.present, not k.placed))
-    if mine and mine[0].placed:
-        return mine[0]
-    terms, country, vip = subscription.terms, subscription.country, subscription.vip
-    fitting = [s for s in uow.servers.all() if s.protocol is protocol and serves(s, terms, country=country, vip=vip)]
-    best = {server.id: server for server in rank(fitting)}
-    for key in mine:  # where it was before, if there is room
-        if key.server_id in best and uow.servers.take_place(best.pop(key.server_id).id):
-            return key.place(held=True)
-    for server in best.values():
-        if uow.servers.take_place(server.id):
-            return Key(
-                id=Key.identify(subscription.id, server.id),
-                subscription_id=subscription.id,
-                user_id=subscription.user_id,
-                server_id=server.id,
-                protocol=protocol,
-                name=server.name,
-                desired=ABSENT,
-                placed=True,
-                created_at=now,
-                changed_at=now,
-            )
-    raise NoCapacity
 
 
 def hold(uow: UnitOfWork, ids: Ids, order: Order, note: str, now: datetime) -> Order:
@@ -148,7 +125,7 @@ def hold(uow: UnitOfWork, ids: Ids, order: Order, note: str, now: datetime) -> O
 
 def complete(uow: UnitOfWork, ids: Ids, order: Order, keys: Sequence[Key], now: datetime) -> Order:
     """Call a paid order fulfilled if every key that it pays for works, and save it; without a key it is not."""
-    wanted = [key for key in keys if key.desired.present]
+    wanted = lasting(keys)
     if order.status is OrderStatus.PAID and wanted and all(key.settled for key in wanted):
         order = order.fulfil(now)
         uow.publish(about(ids, EventType.ORDER_FULFILLED, order, now))

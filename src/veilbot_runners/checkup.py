@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from veilbot_core.domain.errors import Rejected, VeilbotError
-from veilbot_runners.container import Container, open_container
+from veilbot_runners.container import Container, open_broker, open_container
 from veilbot_runners.settings import Settings, load
 
 
@@ -32,9 +32,14 @@ async def examine(env_file: Path) -> list[Finding]:
     try:
         async with open_container(settings) as container:
             findings.append(await _database(container))
+            if settings.redis_url is not None:  # the container does not open without it
+                findings.append(Finding(check="redis", ok=True, says="answers, and lets this process subscribe"))
+            if settings.broker_url is not None:
+                findings.append(await _broker(container))
             findings.extend(_money(settings))
             findings.append(await _bot(container))
             if findings[1].ok:
+                findings.append(await _seals(container))
                 findings.extend([finding async for finding in _servers(container)])
     except VeilbotError as error:
         findings.append(Finding(check="adapters", ok=False, says=str(error), mend="correct the setting that it names"))
@@ -49,6 +54,16 @@ async def _database(container: Container) -> Finding:
     except VeilbotError as error:
         return Finding(check="database", ok=False, says=str(error), mend="start it, or correct VEILBOT_DATABASE_URL")
     return Finding(check="database", ok=True, says="answers, and its schema is this version's")
+
+
+async def _broker(container: Container) -> Finding:
+    try:
+        async with open_broker(container):
+            pass
+    except VeilbotError as error:
+        mend = "start RabbitMQ, or correct VEILBOT_BROKER_URL; workers that run already go on without it"
+        return Finding(check="broker", ok=False, says=str(error), mend=mend)
+    return Finding(check="broker", ok=True, says="answers, and has our queues and exchanges")
 
 
 def _money(settings: Settings) -> list[Finding]:
@@ -74,6 +89,19 @@ async def _bot(container: Container) -> Finding:
     except VeilbotError as error:
         return Finding(check="bot", ok=False, says=str(error), mend="check VEILBOT_TELEGRAM__TOKEN and the network")
     return Finding(check="bot", ok=True, says=f"Telegram knows it as @{name}")
+
+
+async def _seals(container: Container) -> Finding:
+    """Look at every sealed value: an old key must not be taken away too early."""
+    tallies = (await container.application().sealing.look()).values()
+    old, shut = sum(tally.old for tally in tallies), sum(tally.shut for tally in tallies)
+    if shut:
+        mend = "add the key that sealed them to VEILBOT_ENCRYPTION_KEYS, behind the others, then: veilbot rotate-keys"
+        return Finding(check="sealed values", ok=False, says=f"no key here opens {shut} of them", mend=mend)
+    if old:
+        says = f"{old} of them are under an older key, which is still needed"
+        return Finding(check="sealed values", ok=False, says=says, mend="run: veilbot rotate-keys")
+    return Finding(check="sealed values", ok=True, says="all are under the first encryption key")
 
 
 async def _servers(container: Container) -> AsyncIterator[Finding]:

@@ -4,151 +4,42 @@ The graph is synchronous; whatever needs closing is closed by `open_container`. 
 swap an adapter: ``container.gateways.override(providers.Object({...}))``.
 """
 
-import base64
-import hashlib
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
-from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import structlog
 from dependency_injector import containers, providers
 
 from veilbot_adapters import memory
-from veilbot_adapters.failing import ArmedFailpoints, NoFailpoints
-from veilbot_adapters.mute import MuteNotifier
-from veilbot_adapters.resilience import Guards, Limits
-from veilbot_adapters.sealing import SealingSecrets
 from veilbot_adapters.system import SystemClock, SystemIds
 from veilbot_core.application import Application, handlers
 from veilbot_core.books import Books
-from veilbot_core.domain.errors import InvalidInput
-from veilbot_core.domain.jobs import JobKind
-from veilbot_core.domain.payment import Provider
-from veilbot_core.domain.policy import Policy
+from veilbot_core.cached import Cached
 from veilbot_core.domain.tariff import Protocol
-from veilbot_core.ports.clock import Clock
-from veilbot_core.ports.doorbell import Doorbell
-from veilbot_core.ports.failpoints import Failpoints
-from veilbot_core.ports.ids import Ids
-from veilbot_core.ports.notifier import Notifier
-from veilbot_core.ports.payments import PaymentGateway
-from veilbot_core.ports.secrets import Secrets
-from veilbot_core.ports.storage import Storage
-from veilbot_core.ports.vpn import VpnProtocol
 from veilbot_core.services.api_keys import ApiKeys
 from veilbot_core.services.catalog import Catalog
 from veilbot_core.services.checkout import Checkout
 from veilbot_core.services.expiry import Expiry
 from veilbot_core.services.fleet import Fleet
 from veilbot_core.services.fulfilment import Fulfilment
+from veilbot_core.services.moving import Moving
 from veilbot_core.services.notices import Notices
 from veilbot_core.services.payments import Payments
 from veilbot_core.services.provisioning import Provisioning
 from veilbot_core.services.requests import Requests
+from veilbot_core.services.sealing import Sealing
+from veilbot_core.services.settlement import Settlement
 from veilbot_core.services.subscriptions import Subscriptions
 from veilbot_core.services.users import Users
 from veilbot_core.services.work import Work
+from veilbot_runners import backends
 from veilbot_runners.settings import Settings
 
 if TYPE_CHECKING:
-    from veilbot_adapters.telegram import BotApi
+    pass
 
 _LOG = structlog.get_logger(__name__)
-
-
-def _storage(settings: Settings, doorbell: Doorbell, clock: Clock) -> Storage:
-    from veilbot_adapters.database import connect
-
-    try:
-        return connect(settings.database_url, doorbell, clock)
-    except InvalidInput as error:
-        raise InvalidInput(f"VEILBOT_DATABASE_URL: {error}", field="VEILBOT_DATABASE_URL") from None
-
-
-def _secrets(settings: Settings) -> Secrets:
-    keys = [key.get_secret_value() for key in settings.encryption_keys]
-    if not keys:  # refused in prod by the settings
-        _LOG.warning("no VEILBOT_ENCRYPTION_KEYS: secrets are sealed with the public development key")
-        keys = [base64.urlsafe_b64encode(hashlib.sha256(b"veilbot development").digest()).decode()]
-    try:
-        return SealingSecrets(keys)
-    except InvalidInput as error:
-        raise InvalidInput(f"VEILBOT_ENCRYPTION_KEYS: {error}", field="VEILBOT_ENCRYPTION_KEYS") from None
-
-
-def _failpoints(settings: Settings) -> Failpoints:
-    return ArmedFailpoints(settings.failpoint) if settings.failpoint else NoFailpoints()
-
-
-def _policy(settings: Settings) -> Policy:
-    links = [url.rstrip("/") for url in settings.link_urls] or [settings.public_url.rstrip("/")]
-    every = {**Policy().every, JobKind.SWEEP: timedelta(seconds=settings.worker.sweep_seconds)}
-    return Policy(
-        currency=settings.currency,
-        order_ttl=timedelta(minutes=settings.limit.order_minutes),
-        grace=timedelta(hours=settings.limit.grace_hours),
-        lease=timedelta(seconds=settings.worker.lease_seconds),
-        attempts=settings.worker.max_attempts,
-        every=every,
-        removals=settings.limit.removals,
-        public_url=links[0],
-        mirrors=tuple(links[1:]),
-    )
-
-
-def _gateways(settings: Settings, clock: Clock, ids: Ids) -> Mapping[Provider, PaymentGateway]:
-    """Return the gateways that are configured; the others' routes answer 404."""
-    if settings.stripe.secret_key is None:
-        return {}
-    from veilbot_adapters.payments.stripe import StripeGateway
-
-    guards = Guards(clock, ids, Limits(timeout=settings.timeout.payment, in_flight=16, waiting=64))
-    return {
-        Provider.STRIPE: StripeGateway(
-            settings.stripe.secret_key.get_secret_value(),
-            [secret.get_secret_value() for secret in settings.stripe.webhook_secret],
-            guards.get("stripe"),
-            clock,
-            api_base=settings.stripe.api_base,
-            success_url=settings.return_url or f"{settings.public_url}/paid",
-            cancel_url=settings.return_url or f"{settings.public_url}/paid",
-        )
-    }
-
-
-def _outline(settings: Settings, clock: Clock, ids: Ids) -> VpnProtocol:
-    from veilbot_adapters.vpn.outline import OutlineProtocol
-
-    guards = Guards(clock, ids, Limits(timeout=settings.timeout.server))
-    return OutlineProtocol(guards, allow_private=settings.allow_private_servers)
-
-
-def _telegram(settings: Settings, clock: Clock, ids: Ids) -> "BotApi | None":
-    """Return the one client of the bot; replies, notices and polling share its limits."""
-    if settings.telegram.token is None:
-        return None
-    from veilbot_adapters.telegram import BotApi, Pace
-
-    guards = Guards(clock, ids, Limits(timeout=settings.timeout.telegram, in_flight=64, waiting=256))
-    pace = Pace(clock, settings.limit.messages_per_second)
-    token = settings.telegram.token.get_secret_value()
-    return BotApi(token, guards.get("telegram"), pace, api_base=settings.telegram.api_base)
-
-
-def _v2ray(settings: Settings, clock: Clock, ids: Ids) -> VpnProtocol:
-    from veilbot_adapters.vpn.v2ray import V2RayProtocol
-
-    guards = Guards(clock, ids, Limits(timeout=settings.timeout.server))
-    return V2RayProtocol(guards, clock, ids, allow_private=settings.allow_private_servers)
-
-
-def _notifier(settings: Settings, telegram: "BotApi | None") -> Notifier:
-    if telegram is None:
-        return MuteNotifier()
-    from veilbot_adapters.telegram import TelegramNotifier, Texts
-
-    return TelegramNotifier(telegram, Texts(), admin_ids=settings.telegram.admin_ids)
 
 
 class Container(containers.DeclarativeContainer):
@@ -158,30 +49,38 @@ class Container(containers.DeclarativeContainer):
 
     clock = providers.Singleton(SystemClock)
     ids = providers.Singleton(SystemIds, clock)
-    doorbell = providers.Singleton(memory.MemoryDoorbell)
-    cache = providers.Singleton(memory.MemoryCache, clock)
-    limiter = providers.Singleton(memory.MemoryLimiter, clock)
-    bus = providers.Singleton(memory.MemoryBus)
-    storage = providers.Singleton(_storage, settings, doorbell, clock)
-    secrets = providers.Singleton(_secrets, settings)
-    failpoints = providers.Singleton(_failpoints, settings)
-    gateways = providers.Singleton(_gateways, settings, clock, ids)
-    telegram = providers.Singleton(_telegram, settings, clock, ids)
-    notifier = providers.Singleton(_notifier, settings, telegram)
+    redis = providers.Singleton(backends.redis, settings, clock, ids)
+    doorbell = providers.Singleton(lambda far: far.doorbell if far else memory.MemoryDoorbell(), redis)
+    cache = providers.Singleton(lambda far, time: far.cache if far else memory.MemoryCache(time), redis, clock)
+    limiter = providers.Singleton(lambda far, time: far.limiter if far else memory.MemoryLimiter(time), redis, clock)
+    own_limiter = providers.Singleton(memory.MemoryLimiter, clock)
+    rabbit = providers.Singleton(backends.rabbit, settings, clock)
+    bus = providers.Singleton(lambda far: far.bus if far else memory.MemoryBus(), rabbit)
+    queue = providers.Singleton(lambda far: far.queue if far else None, rabbit)
+    storage = providers.Singleton(backends.storage, settings, doorbell, clock)
+    secrets = providers.Singleton(backends.secrets, settings)
+    failpoints = providers.Singleton(backends.failpoints, settings)
+    gateways = providers.Singleton(backends.gateways, settings, clock, ids, failpoints)
+    telegram = providers.Singleton(backends.telegram, settings, clock, ids)
+    notifier = providers.Singleton(backends.notifier, settings, telegram)
     protocols = providers.Dict(
         {
-            Protocol.OUTLINE: providers.Singleton(_outline, settings, clock, ids),
-            Protocol.V2RAY: providers.Singleton(_v2ray, settings, clock, ids),
+            Protocol.OUTLINE: providers.Singleton(backends.outline, settings, clock, ids, failpoints),
+            Protocol.V2RAY: providers.Singleton(backends.v2ray, settings, clock, ids, failpoints),
         }
     )
-    policy = providers.Singleton(_policy, settings)
+    policy = providers.Singleton(backends.policy, settings)
 
     books = providers.Singleton(Books, ids=ids, policy=policy)
-    users = providers.Singleton(Users, storage=storage, clock=clock, ids=ids)
-    catalog = providers.Singleton(Catalog, storage=storage, clock=clock, ids=ids)
+    cached = providers.Singleton(Cached, storage=storage, cache=cache, policy=policy)
+    users = providers.Singleton(Users, storage=storage, cached=cached, clock=clock, ids=ids)
+    catalog = providers.Singleton(Catalog, cached=cached, clock=clock, ids=ids)
     checkout = providers.Singleton(Checkout, storage=storage, gateways=gateways, clock=clock, ids=ids, policy=policy)
     payments = providers.Singleton(
         Payments, storage=storage, gateways=gateways, books=books, clock=clock, ids=ids, failpoints=failpoints
+    )
+    settlement = providers.Singleton(
+        Settlement, storage=storage, gateways=gateways, books=books, clock=clock, policy=policy
     )
     fulfilment = providers.Singleton(
         Fulfilment, storage=storage, secrets=secrets, clock=clock, ids=ids, policy=policy, failpoints=failpoints
@@ -197,17 +96,35 @@ class Container(containers.DeclarativeContainer):
         failpoints=failpoints,
     )
     subscriptions = providers.Singleton(
-        Subscriptions, storage=storage, secrets=secrets, clock=clock, ids=ids, policy=policy
+        Subscriptions, storage=storage, cached=cached, secrets=secrets, clock=clock, ids=ids, policy=policy
     )
     expiry = providers.Singleton(Expiry, storage=storage, clock=clock, ids=ids, policy=policy)
     fleet = providers.Singleton(
-        Fleet, storage=storage, protocols=protocols, secrets=secrets, cache=cache, clock=clock, ids=ids, policy=policy
+        Fleet,
+        storage=storage,
+        cached=cached,
+        protocols=protocols,
+        secrets=secrets,
+        clock=clock,
+        ids=ids,
+        policy=policy,
+    )
+    moving = providers.Singleton(
+        Moving, storage=storage, cached=cached, clock=clock, policy=policy, failpoints=failpoints
     )
     notices = providers.Singleton(
-        Notices, storage=storage, notifier=notifier, secrets=secrets, clock=clock, policy=policy, failpoints=failpoints
+        Notices,
+        storage=storage,
+        cached=cached,
+        notifier=notifier,
+        secrets=secrets,
+        clock=clock,
+        policy=policy,
+        failpoints=failpoints,
     )
     api_keys = providers.Singleton(ApiKeys, storage=storage, clock=clock, ids=ids)
     requests = providers.Singleton(Requests, storage=storage, clock=clock)
+    sealing = providers.Singleton(Sealing, storage=storage, secrets=secrets)
     work = providers.Singleton(
         Work,
         storage=storage,
@@ -219,10 +136,12 @@ class Container(containers.DeclarativeContainer):
         handlers=providers.Singleton(
             handlers,
             payments=payments,
+            settlement=settlement,
             fulfilment=fulfilment,
             provisioning=provisioning,
             expiry=expiry,
             fleet=fleet,
+            moving=moving,
             notices=notices,
             requests=requests,
         ),
@@ -233,19 +152,23 @@ class Container(containers.DeclarativeContainer):
         catalog=catalog,
         checkout=checkout,
         payments=payments,
+        settlement=settlement,
         fulfilment=fulfilment,
         provisioning=provisioning,
         subscriptions=subscriptions,
         expiry=expiry,
         fleet=fleet,
+        moving=moving,
         notices=notices,
         api_keys=api_keys,
         requests=requests,
+        sealing=sealing,
         work=work,
         storage=storage,
         clock=clock,
         ids=ids,
         limiter=limiter,
+        own_limiter=own_limiter,
         doorbell=doorbell,
         policy=policy,
     )
@@ -255,25 +178,44 @@ class Container(containers.DeclarativeContainer):
 async def open_container(settings: Settings, **overrides: object) -> AsyncIterator[Container]:
     """Yield the wired graph; on leaving, close what was opened, the database last.
 
-    ``overrides`` replace adapters by provider name: ``open_container(settings, clock=MemoryClock())``.
+    ``overrides`` replace adapters by provider name: ``open_container(settings, clock=MemoryClock())``. A mapping
+    (``protocols``, ``gateways``) is added to what the settings choose, and its adapters are closed here, too.
+    Raises InvalidInput or Unavailable for a setting that cannot be used, and names it.
     """
     container = Container(settings=providers.Object(settings))
-    for name, adapter in overrides.items():
-        container.providers[name].override(providers.Object(adapter))
+    for name, adapter in sorted(overrides.items(), key=lambda item: isinstance(item[1], Mapping)):
+        provider = container.providers[name]  # the mappings come last: what they are added to is made of the others
+        provider.override(providers.Object({**provider(), **adapter} if isinstance(adapter, Mapping) else adapter))
     async with AsyncExitStack() as stack:
         container.application()
         adapters = [container.storage(), *container.gateways().values(), *container.protocols().values()]
         for adapter in [*adapters, container.telegram()]:
             if hasattr(adapter, "close"):
                 stack.push_async_callback(adapter.close)
+        if shared := container.redis():
+            with backends.naming("VEILBOT_REDIS_URL"):
+                await stack.enter_async_context(shared.open())
         yield container
 
 
 @asynccontextmanager
-async def open_application(settings: Settings) -> AsyncIterator[Application]:
-    """Yield the whole shop for another tool to use; the schema is brought up to date first."""
+async def open_broker(container: Container) -> AsyncIterator[None]:
+    """Connect to the broker, if there is one; only workers need it. Raises Unavailable, InvalidInput."""
+    async with AsyncExitStack() as stack:
+        if shared := container.rabbit():
+            with backends.naming("VEILBOT_BROKER_URL"):
+                await stack.enter_async_context(shared.open())
+        yield
+
+
+@asynccontextmanager
+async def open_application(settings: Settings, **overrides: object) -> AsyncIterator[Application]:
+    """Yield the whole shop for another tool to use; the schema is brought up to date first.
+
+    ``overrides`` bring adapters of your own, as in `open_container`.
+    """
     from veilbot_adapters.database import migrate
 
     await migrate(settings.database_url)
-    async with open_container(settings) as container:
+    async with open_container(settings, **overrides) as container:
         yield container.application()

@@ -25,6 +25,8 @@ _PATTERNS = re.compile(
     """,
     re.VERBOSE,
 )
+_PATHS = re.compile(r"""(https?://[^\s/"']+/)[^\s"'<>]+""")
+"""Where a path may be the secret, as it is of an Outline server's API."""
 
 
 class Redaction:
@@ -44,7 +46,7 @@ class Redaction:
         """Mask the secrets in one text."""
         if self._known is not None:
             value = self._known.sub(_MASK, value)
-        return _PATTERNS.sub(_MASK, value)
+        return _PATHS.sub(rf"\1{_MASK}", _PATTERNS.sub(_MASK, value))
 
     def _clean(self, value: object) -> object:
         if isinstance(value, str):
@@ -101,3 +103,5 @@ def configure(level: str = "info", *, secrets: Iterable[str] = (), stream: TextI
     root.setLevel(level.upper())
     for noisy in ("httpx", "httpcore", "aiogram.event", "uvicorn.access", "stripe", "asyncio", "alembic"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
+    for loud in ("aio_pika", "aiormq"):  # twice a second while RabbitMQ is away; the adapter says it once
+        logging.getLogger(loud).setLevel(logging.CRITICAL)

@@ -6,13 +6,16 @@ import signal
 import socket
 from collections.abc import Awaitable, Callable, Collection, Iterator
 from contextlib import AsyncExitStack, contextmanager
-from typing import TYPE_CHECKING, Any
+from functools import partial
+from typing import TYPE_CHECKING, Any, cast
 
 import structlog
 import uvicorn
 
 from veilbot_core.domain.errors import InvalidInput
-from veilbot_runners.container import Container, open_container
+from veilbot_runners import backends
+from veilbot_runners.connections import MOST, BoundedProtocol
+from veilbot_runners.container import Container, open_broker, open_container
 from veilbot_runners.settings import Settings
 from veilbot_runners.worker import Worker
 
@@ -46,22 +49,26 @@ def listen(host: str, port: int) -> socket.socket:
     except OSError as error:
         sock.close()
         raise InvalidInput(
-            f"cannot listen on {host}:{port} ({error.strerror}); choose another address with VEILBOT_LISTEN or --port",
+            f"cannot listen on {host}:{port} ({error.strerror}); choose another by VEILBOT_LISTEN (the demo: --port)",
             field="VEILBOT_LISTEN",
         ) from None
     return sock
 
 
-async def serve_http(app: Asgi, sock: socket.socket, stop: asyncio.Event, *, drain: float = 10.0) -> None:
-    """Serve an ASGI application on a bound socket until ``stop`` is set."""
+async def serve_http(
+    app: Asgi, sock: socket.socket, stop: asyncio.Event, *, drain: float = 10.0, connections: int = MOST
+) -> None:
+    """Serve an ASGI application on a bound socket until ``stop`` is set; what has begun then gets ``drain`` seconds."""
     config = uvicorn.Config(
         app,
+        http=cast("Any", partial(BoundedProtocol, most=connections)),
         log_config=None,
         access_log=False,
         lifespan="on",
         server_header=False,
+        proxy_headers=False,  # we read them ourselves, and believe only those whom the settings name
+        ws="none",
         timeout_graceful_shutdown=int(drain),
-        limit_concurrency=2000,
     )
     server = _Server(config)
     async with asyncio.TaskGroup() as group:
@@ -73,10 +80,18 @@ async def serve_http(app: Asgi, sock: socket.socket, stop: asyncio.Event, *, dra
 
 
 def watch_signals(stop: asyncio.Event) -> None:
-    """Let SIGINT and SIGTERM ask for a graceful end."""
+    """Let SIGINT and SIGTERM ask for a graceful end; the second one ends the process at once."""
     loop = asyncio.get_running_loop()
-    for sign in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(sign, stop.set)
+    signs = (signal.SIGINT, signal.SIGTERM)
+
+    def asked() -> None:
+        stop.set()
+        for sign in signs:
+            loop.remove_signal_handler(sign)
+            signal.signal(sign, signal.SIG_DFL)
+
+    for sign in signs:
+        loop.add_signal_handler(sign, asked)
 
 
 def calm_gc() -> None:
@@ -87,16 +102,23 @@ def calm_gc() -> None:
 
 
 async def serve(
-    settings: Settings, stop: asyncio.Event, *, parts: Collection[str] = PARTS, modules: Collection[str] = MODULES
+    settings: Settings,
+    stop: asyncio.Event,
+    *,
+    parts: Collection[str] = PARTS,
+    modules: Collection[str] = MODULES,
+    **overrides: object,
 ) -> None:
     """Run the chosen parts side by side; what one of them cannot survive ends all of them.
+
+    ``overrides`` bring adapters of your own, as in `open_container`.
 
     Raises:
         Rejected: the database's schema is not this version's.
         InvalidInput: a part cannot start with these settings.
     """
     sock = listen(*settings.address) if "api" in parts else None
-    async with open_container(settings) as container:
+    async with open_container(settings, **overrides) as container:
         await container.storage().check()
         await run_parts(settings, container, stop, parts=parts, modules=modules, sock=sock)
 
@@ -124,11 +146,14 @@ async def run_parts(
         wrap: puts something around the HTTP application.
         farewell: keeps HTTP up until the other parts have ended, and is called then; for those who live on it.
     """
+    hooked = settings.telegram.mode == "webhook" and "api" in parts and "webhooks" in modules
     bot = None
-    if settings.telegram.token is not None and ("bot" in parts or settings.telegram.mode == "webhook"):
+    if settings.telegram.token is not None and ("bot" in parts or hooked):
         bot = make_bot(settings, container)
     closing = stop if farewell is None else asyncio.Event()
     async with AsyncExitStack() as stack, asyncio.TaskGroup() as outer:
+        if "worker" in parts:
+            await stack.enter_async_context(open_broker(container))
         if bot is not None:
             stack.push_async_callback(bot.close)
         if sock is not None:
@@ -140,6 +165,7 @@ async def run_parts(
             if "worker" in parts:
                 group.create_task(make_worker(settings, container).run(stop))
             calm_gc()
+            _say_what_is_off(settings, parts)
             _LOG.info("started", parts=sorted(parts), listen=settings.listen if sock else None)
             group.create_task(stop.wait())
         if farewell is not None:
@@ -148,11 +174,23 @@ async def run_parts(
     _LOG.info("stopped")
 
 
+def _say_what_is_off(settings: Settings, parts: Collection[str]) -> None:
+    """A shop without a bot or without payments runs, but an operator should know."""
+    if settings.telegram.token is None and "bot" in parts:
+        _LOG.warning("no VEILBOT_TELEGRAM__TOKEN: there is no bot, and customers are told nothing")
+    if settings.stripe.secret_key is None:
+        _LOG.warning("no VEILBOT_STRIPE__SECRET_KEY: nothing can be paid for")
+
+
 def make_worker(settings: Settings, container: Container) -> Worker:
     """Return the worker with its numbers."""
     numbers = settings.worker
     return Worker(
-        application=container.application(), slots=numbers.slots, poll=numbers.poll_seconds, drain=numbers.drain_seconds
+        application=container.application(),
+        slots=numbers.slots,
+        poll=numbers.poll_seconds,
+        drain=numbers.drain_seconds,
+        queue=container.queue(),
     )
 
 
@@ -167,7 +205,8 @@ def make_bot(settings: Settings, container: Container) -> "TelegramBot":
         raise InvalidInput("VEILBOT_TELEGRAM__TOKEN is not set: there is no bot", field="VEILBOT_TELEGRAM__TOKEN")
     if telegram.mode == "webhook" and telegram.webhook_secret is not None:
         url = f"{settings.public_url}/webhooks/telegram"
-        webhook = Webhook(url=url, secret=telegram.webhook_secret.get_secret_value())
+        secret = telegram.webhook_secret.get_secret_value()
+        webhook = Webhook(url=url, secret=secret, several=backends.shared(settings))
     return TelegramBot(
         container.application(),
         telegram.token.get_secret_value(),
@@ -191,7 +230,7 @@ def make_api(
         container.application(),
         modules=modules,
         trusted_proxies=settings.trusted_proxies,
-        rate=Rate(key=settings.limit.api_per_minute),
+        rate=Rate(key=settings.limit.api_per_minute, at_once=settings.limit.requests, webhook=settings.timeout.webhook),
         telegram=bot,
         qr=qr.svg,
         support_url=settings.support_url,

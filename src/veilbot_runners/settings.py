@@ -5,12 +5,14 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Literal
+from urllib.parse import unquote, urlsplit
 
 from dotenv import dotenv_values
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError
 from pydantic_core import PydanticCustomError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from veilbot_core.domain.currency import check_currency
 from veilbot_core.domain.errors import InvalidInput
 
 PREFIX = "VEILBOT_"
@@ -26,6 +28,14 @@ def _split(value: object) -> object:
 def _empty(value: object) -> object:
     """An empty variable is one that is not set."""
     return None if value == "" else value
+
+
+def _currency(code: str) -> str:
+    try:
+        check_currency(code)
+    except InvalidInput:
+        raise PydanticCustomError("currency", "must be a currency that people pay with (ISO 4217, or XTR)") from None
+    return code
 
 
 def _network(value: str) -> str:
@@ -79,11 +89,12 @@ class Worker(_Part):
 
 
 class Timeout(_Part):
-    """How long a call outward may take, in seconds."""
+    """How long things may take, in seconds."""
 
     server: Seconds = 10.0
     payment: Seconds = 10.0
     telegram: Seconds = 10.0
+    webhook: Seconds = 1.0
 
 
 class Limit(_Part):
@@ -92,12 +103,18 @@ class Limit(_Part):
     order_minutes: Annotated[int, Field(ge=31, le=1439)] = 60
     grace_hours: Annotated[int, Field(ge=0, le=720)] = 24
     removals: Count = 50
+    server_calls: Annotated[int, Field(ge=1, le=100)] = 4
     api_per_minute: Count = 600
+    requests: Annotated[int, Field(ge=1, le=10_000)] = 256
     messages_per_second: Annotated[int, Field(ge=0, le=1000)] = 25
 
 
+DEFAULT_FILE = Path(".env")
+"""May be missing; the environment may say everything."""
+
+
 class Settings(BaseSettings):
-    """Everything that an operator may set; see ``.env.example``."""
+    """Everything that an operator may set; see ``env.example``."""
 
     model_config = SettingsConfigDict(
         env_prefix=PREFIX,
@@ -110,9 +127,9 @@ class Settings(BaseSettings):
     )
 
     env: Literal["dev", "test", "prod"] = "dev"
-    database_url: str = "sqlite+aiosqlite:///veilbot.db"
-    redis_url: Text = None
-    broker_url: Text = None
+    database_url: Annotated[str, Field(repr=False)] = "sqlite+aiosqlite:///veilbot.db"
+    redis_url: Secret = None
+    broker_url: Secret = None
     encryption_keys: SecretList = ()
     public_url: str = "http://127.0.0.1:8080"
     link_urls: TextList = ()
@@ -120,7 +137,7 @@ class Settings(BaseSettings):
     listen: str = "127.0.0.1:8080"
     trusted_proxies: Annotated[tuple[Annotated[str, BeforeValidator(_network)], ...], BeforeValidator(_split)] = ()
     allow_private_servers: bool = False
-    currency: Annotated[str, Field(pattern="^[A-Z]{3}$")] = "USD"
+    currency: Annotated[str, AfterValidator(_currency)] = "USD"
     support_url: Text = None
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     failpoint: Text = None
@@ -140,22 +157,37 @@ class Settings(BaseSettings):
 
     def secrets(self) -> Iterator[str]:
         """Yield every secret value, for the log's redaction."""
-        parts = (self.telegram.token, self.telegram.webhook_secret, self.stripe.secret_key)
-        for secret in (*parts, *self.stripe.webhook_secret, *self.encryption_keys):
-            if secret is not None and len(secret.get_secret_value()) >= 8:
-                yield secret.get_secret_value()
+        urls = (self.redis_url, self.broker_url)
+        parts = (*urls, self.telegram.token, self.telegram.webhook_secret, self.stripe.secret_key)
+        held = [s.get_secret_value() for s in (*parts, *self.stripe.webhook_secret, *self.encryption_keys) if s]
+        for url in (self.database_url, *(url.get_secret_value() for url in urls if url)):
+            held += _passwords(url)
+        yield from (secret for secret in held if len(secret) >= 8)
 
 
-def load(*, env_file: Path | None = Path(".env"), **given: object) -> Settings:
+def _passwords(url: str) -> list[str]:
+    """Return the password inside an address as it is written, and as it is meant."""
+    try:
+        written = urlsplit(url).password or ""
+    except ValueError:
+        return []
+    return [written, unquote(written)]
+
+
+def load(*, env_file: Path | None = DEFAULT_FILE, **given: object) -> Settings:
     """Read the settings and refuse wrong ones; what is ``given`` wins over the environment, that over ``env_file``.
 
     Raises:
         InvalidInput: one sentence that names the variable and never its value.
     """
+    if env_file is not None and env_file != DEFAULT_FILE and not env_file.is_file():
+        raise InvalidInput(f"there is no settings file {env_file}")
     names = {*os.environ, *(dotenv_values(env_file) if env_file is not None and env_file.is_file() else ())}
     ours = {name.upper() for name in names if name.upper().startswith(PREFIX)}
     if unknown := sorted(name for name in ours - _known() if not name.startswith(_TESTS)):
-        raise InvalidInput(f"{unknown[0]} is not a setting of VeilBot; see .env.example", field=unknown[0])
+        raise InvalidInput(
+            f"{unknown[0]} is not a setting of VeilBot; `veilbot init` writes down all there are", field=unknown[0]
+        )
     try:
         settings = Settings(_env_file=env_file, **given)  # type: ignore[call-arg, arg-type]  # pydantic-settings takes it
     except ValidationError as error:

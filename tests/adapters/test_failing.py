@@ -9,7 +9,7 @@ import time
 import pytest
 
 from veilbot_adapters.failing import ArmedFailpoints
-from veilbot_core.domain.errors import InvalidInput, Unavailable
+from veilbot_core.domain.errors import InvalidInput, Unavailable, Unknown
 from veilbot_core.ports.failpoints import Point
 
 _PROGRAM = """
@@ -38,7 +38,7 @@ def test_kill_ends_the_process_at_the_third_pass(call: str) -> None:
 
 async def test_error_raises_once() -> None:
     failpoints = ArmedFailpoints("C8:error, C2:error:2")
-    with pytest.raises(Unavailable, match="C8"):
+    with pytest.raises(Unknown, match="C8"):
         await failpoints.reach(Point.CALLED)
     await failpoints.reach(Point.CALLED)
     failpoints.pass_by(Point.WRITTEN)

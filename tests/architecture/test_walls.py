@@ -25,6 +25,7 @@ PLANTS: Mapping[str, Mapping[str, str]] = {
     "container": {"veilbot_runners/worker.py": "import veilbot_adapters.vpn.outline"},
     "words": {"veilbot_runners/bot/bot.py": "import veilbot_adapters.telegram"},
     "care": {"veilbot_runners/api/app.py": "import veilbot_adapters.database"},
+    "testing": {"veilbot_runners/worker.py": "import veilbot_adapters.testing.vpn"},
     "runners": {"veilbot_runners/bot/bot.py": "import veilbot_runners.api.app"},
     "api": {"veilbot_runners/api/vpn/routes.py": "import veilbot_runners.api.billing.routes"},
     "cycles": {

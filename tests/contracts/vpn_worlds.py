@@ -1,56 +1,27 @@
 """Adapters for VPN servers with a hand on their servers, for the contract."""
 
 from collections.abc import Mapping
-from typing import Protocol
 from uuid import UUID
 
 from veilbot_adapters.memory.vpn import MemoryVpn
+from veilbot_adapters.testing.vpn import VpnSubject
 from veilbot_adapters.vpn.outline import OutlineProtocol
 from veilbot_adapters.vpn.proto import core_pb2 as pb
 from veilbot_adapters.vpn.v2ray import V2RayProtocol
 from veilbot_adapters.vpn.v2ray_accounts import email, remote_id
 from veilbot_core.domain.ids import KeyId, ServerId
-from veilbot_core.ports.vpn import Endpoint, RemoteKey, VpnProtocol
+from veilbot_core.ports.vpn import Endpoint, RemoteKey
 from veilbot_runners.sandbox.outline import OutlineSandbox
 from veilbot_runners.sandbox.outline_server import Outage
 from veilbot_runners.sandbox.v2ray import V2RaySandbox
 from veilbot_runners.sandbox.v2ray_server import Outage as CoreOutage
 
 
-class World(Protocol):
-    """An adapter with two servers and a hand on them; an adapter of your own brings its own."""
-
-    @property
-    def vpn(self) -> VpnProtocol: ...
-    @property
-    def given(self) -> Mapping[str, str]:
-        """What an operator gives to reach the first server."""
-
-    def endpoint(self, index: int = 0) -> Endpoint: ...
-    async def there(self, index: int = 0) -> set[str]:
-        """Return the remote ids of a server's keys, seen behind the adapter's back."""
-
-    async def foreign(self, key_id: str) -> None:
-        """Plant a key that we did not make on the first server."""
-
-    async def carry(self, key_id: KeyId, count: int) -> None:
-        """Let a key of the first server carry bytes."""
-
-    async def down(self) -> None:
-        """Let the first server be gone."""
-
-    async def up(self) -> None:
-        """Bring it back."""
-
-    async def lose_answer(self) -> None:
-        """Let the next call to the first server work, and its answer not come, until `up`."""
-
-
-class MemoryWorld:
+class MemoryWorld(VpnSubject):
     """The memory adapter."""
 
     def __init__(self) -> None:
-        self.vpn = MemoryVpn()
+        self.vpn: MemoryVpn = MemoryVpn()
         self.given = {"address": "somewhere"}
 
     def endpoint(self, index: int = 0) -> Endpoint:
@@ -75,7 +46,7 @@ class MemoryWorld:
         self.vpn.apply_then_fail()
 
 
-class OutlineWorld:
+class OutlineWorld(VpnSubject):
     """The Outline adapter against the sandbox's servers."""
 
     def __init__(self, sandbox: OutlineSandbox, vpn: OutlineProtocol) -> None:
@@ -110,7 +81,7 @@ class OutlineWorld:
         await self._sandbox.play(self._servers[0].name, Outage.LOST)
 
 
-class CoreWorld:
+class CoreWorld(VpnSubject):
     """The V2Ray adapter against the sandbox's cores."""
 
     def __init__(self, sandbox: V2RaySandbox, vpn: V2RayProtocol, proxy: str) -> None:

@@ -6,8 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from veilbot_core.domain.currency import exponent
 from veilbot_core.domain.errors import InvalidInput
-from veilbot_core.domain.money import Money, exponent
+from veilbot_core.domain.money import Money
 
 CURRENCIES = st.sampled_from(["USD", "EUR", "RUB", "JPY", "KRW", "XTR", "KWD", "TND"])
 AMOUNTS = st.integers(min_value=-(10**15), max_value=10**15)

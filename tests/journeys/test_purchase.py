@@ -2,6 +2,8 @@
 
 import asyncio
 import base64
+import json
+import re
 
 from tests.journeys.world import Customer, World, eventually
 
@@ -81,6 +83,22 @@ async def test_while_the_server_is_down_the_customer_is_told_the_truth_and_then_
     await shop.sandbox.outline.play("Amsterdam 1", Outage.NONE)
     await customer.hears(KEY)
     assert len(shop.keys()) == before + 2
+
+
+async def test_what_no_webhook_told_is_found_by_asking(shop: World) -> None:
+    before = len(shop.keys())
+    customer = Customer(world=shop, chat=9)
+    session = await customer.checkout()
+    await customer.pay(session, webhook="drop")
+    done = await shop.command("settle", "--since", "1h", "--json")
+    assert (done.returncode, done.stderr) == (0, "")
+    (item,) = json.loads(done.stdout)["items"]
+    assert (item["provider"], item["booked"], len(item["orders"]), item["troubles"]) == ("stripe", 1, 1, [])
+    await customer.hears(KEY)
+    assert len(shop.keys()) == before + 1
+    again = await shop.command("settle")
+    assert again.returncode == 0
+    assert re.fullmatch(r"stripe: \d+ events since .*, 0 new, 0 booked\n", again.stdout)
 
 
 async def test_an_unsigned_event_changes_nothing(shop: World) -> None:

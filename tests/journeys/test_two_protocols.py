@@ -29,7 +29,8 @@ async def shop(world: World) -> World:
         allow_private_servers=True,
     )
     async with open_application(settings) as shop:
-        await shop.catalog.add(Terms(name="Season", days=90, protocols=tuple(Protocol)), {"USD": 1299})
+        both = (Protocol.OUTLINE, Protocol.V2RAY)
+        await shop.catalog.add(Terms(name="Season", days=90, protocols=both), {"USD": 1299})
         given = {"api": world.sandbox.v2ray.servers[CORE].api, "inbound": "in", "address": "127.0.0.1", "port": "443"}
         await shop.fleet.add(Draft(name=CORE, protocol=Protocol.V2RAY, country="DE", endpoint=given))
     world.start("run")

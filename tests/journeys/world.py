@@ -24,7 +24,7 @@ from veilbot_runners.sandbox.shop import Credentials, Sandbox
 from veilbot_runners.settings import load
 
 T = TypeVar("T")
-PATIENCE = 30.0
+PATIENCE = 90.0
 
 
 @dataclass(kw_only=True)
@@ -75,13 +75,14 @@ class World:
     async def ready(self) -> None:
         """Wait until the shop answers."""
 
-        async def look() -> bool:
-            try:
-                return (await self.http.get(f"http://127.0.0.1:{self.shop_port}/readyz")).status_code == 200
-            except httpx.TransportError:
-                return False
+        await eventually("the shop to answer", self.answers)
 
-        await eventually("the shop to answer", look)
+    async def answers(self) -> bool:
+        """Whether the shop answers."""
+        try:
+            return (await self.http.get(f"http://127.0.0.1:{self.shop_port}/readyz")).status_code == 200
+        except httpx.TransportError:
+            return False
 
     async def stock(self) -> None:
         """Fill the shop: a tariff, and the sandbox's servers."""
@@ -184,7 +185,7 @@ async def eventually(what: str, look: Callable[[], Any], seconds: float = PATIEN
 @asynccontextmanager
 async def open_world(folder: Path, database_url: str) -> AsyncIterator[World]:
     """Yield a sandbox that listens, and the settings of a shop that lives in it."""
-    made = Credentials.read(folder)
+    made = Credentials.read(folder, 0)
     sock = serving.listen("127.0.0.1", 0)
     port = int(sock.getsockname()[1])
     base = f"http://127.0.0.1:{port}"

@@ -1,13 +1,14 @@
-"""Tests against the real V2Ray, Xray and nginx.
+"""Tests against the real V2Ray, Xray, nginx and RabbitMQ.
 
 Without ``VEILBOT_TEST_PEERS=1`` nothing here is collected, so that the README's test command needs nothing but Python;
 with it, a program that is absent is a failure.
 """
 
 import os
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 
 import pytest
+from tests.rabbit_server import PrivateBroker, any_broker, private_broker
 
 from veilbot_adapters.resilience import Guards, Limits
 from veilbot_adapters.system import SystemClock, SystemIds
@@ -25,3 +26,17 @@ async def vpn() -> AsyncIterator[V2RayProtocol]:
     protocol = V2RayProtocol(guards, clock, ids, allow_private=True)
     yield protocol
     await protocol.close()
+
+
+@pytest.fixture(scope="session")
+def broker_url() -> Iterator[str]:
+    """The address of a RabbitMQ for the whole run; each test takes a prefix of its own."""
+    with any_broker() as url:
+        yield url
+
+
+@pytest.fixture(scope="session")
+def private() -> Iterator[PrivateBroker]:
+    """A RabbitMQ that tests may kill; whoever does starts it again."""
+    with private_broker() as broker:
+        yield broker

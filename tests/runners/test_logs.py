@@ -50,6 +50,8 @@ def test_a_secret_is_masked_wherever_it_stands(written: io.StringIO, secret: str
     "text",
     [
         "https://shop.example/s/CanaryCanaryCanary1",
+        "https://203.0.113.7:8443/CanaryCanaryCanary1/access-keys/",
+        "https://shop.example/a?key=CanaryCanaryCanary1",
         "postgresql+asyncpg://shop:CanaryCanaryCanary1@db/shop",
         "Authorization: Bearer CanaryCanaryCanary1",
     ],

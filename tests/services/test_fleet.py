@@ -65,7 +65,7 @@ class TestAdding:
             storage=fleet.storage,
             protocols={},
             secrets=fleet.secrets,
-            cache=fleet.cache,
+            cached=fleet.cached,
             clock=fleet.clock,
             ids=fleet.ids,
             policy=fleet.policy,

@@ -37,6 +37,12 @@ class TestUsers:
         assert first == second
         assert len(await world.app.users.page(limit=10)) == 1
 
+    @pytest.mark.parametrize("telegram_id", [0, -1, 2**52, 2**63, 10**40])
+    async def test_what_is_no_account_is_refused(self, world: World, telegram_id: int) -> None:
+        for act in (world.app.users.add("Ann", telegram_id), world.app.users.arrive(telegram_id, "Ann", "en")):
+            with pytest.raises(InvalidInput):
+                await act
+
     async def test_an_id_that_was_given_twice_is_an_error(self, world: World, ann: User) -> None:
         class Stuck(MemoryIds):
             def new(self) -> UUID:

@@ -8,6 +8,7 @@ from veilbot_core.domain.errors import NetworkInsideTransaction, Unavailable
 from veilbot_core.domain.server import Server
 from veilbot_core.domain.tariff import Tariff
 from veilbot_core.domain.user import User
+from veilbot_core.ports.notifier import Alert
 from veilbot_core.ports.storage import UnitOfWork
 from veilbot_core.ports.vpn import Endpoint
 
@@ -19,7 +20,7 @@ class TestTransactions:
         try:
             for call in (
                 lambda: world.vpn.list(endpoint),
-                lambda: world.notifier.alert("code", ann.id, ""),
+                lambda: world.notifier.alert(Alert(code="code", subject=ann.id)),
                 lambda: world.out.bus.publish([]),
             ):
                 with pytest.raises(NetworkInsideTransaction):

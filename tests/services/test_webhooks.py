@@ -113,36 +113,6 @@ class TestOrder:
         assert world.notifier.notices_of(ann.id) == [Notice.REFUNDED]
 
 
-class TestAClosingOrder:
-    async def test_a_lost_webhook_costs_an_hour_not_money(self, world: World, order: Order) -> None:
-        world.gateway.pay(order.id)
-        await world.advance(HOUR)
-        assert await world.status(order) is OrderStatus.FULFILLED
-
-    async def test_nobody_paid(self, world: World, order: Order) -> None:
-        await world.advance(HOUR)
-        assert await world.status(order) is OrderStatus.CANCELED
-        assert (await world.events())[EventType.ORDER_CANCELED] == 1
-
-    async def test_a_page_that_is_still_open_does_not_keep_the_order_open(self, world: World, order: Order) -> None:
-        page = world.gateway.checkouts[order.id]
-        world.gateway.checkouts[order.id] = replace(page, expires_at=page.expires_at + HOUR)
-        await world.advance(HOUR)
-        assert await world.status(order) is OrderStatus.CANCELED
-        await world.pay(order)
-        await world.settle()
-        assert await world.status(order) is OrderStatus.FULFILLED
-
-    async def test_a_provider_that_cannot_be_asked_is_asked_again(self, world: World, order: Order) -> None:
-        world.gateway.pay(order.id)
-        world.gateway.fail_next(Unavailable(), on="fetch", times=12)
-        await world.advance(HOUR + MINUTE)
-        assert await world.status(order) is OrderStatus.PENDING
-        await world.advance(HOUR)
-        assert await world.status(order) is OrderStatus.FULFILLED
-        assert not await world.dead()
-
-
 class TestRefusals:
     async def test_a_forged_webhook_changes_nothing(self, world: World, order: Order) -> None:
         body, _ = world.gateway.pay(order.id)
@@ -217,9 +187,22 @@ class TestMoneyThatDoesNotFit:
         assert str(money) in held.note
         assert not await world.keys(ann)
         assert world.notifier.notices_of(ann.id) == [Notice.HELD]
-        assert sorted(world.alerts()) == ["order.held", "payment.held"]
+        assert world.alerts() == ["order.held"]
         (payment,) = await world.app.payments.page(limit=9, status=PaymentStatus.HELD)
         assert payment.money == money
+
+    async def test_a_second_payment_is_held_and_both_sides_are_told_once(
+        self, world: World, ann: User, order: Order
+    ) -> None:
+        await world.pay(order)
+        await world.settle()
+        assert await world.receive(world.gateway.pay(order.id, again=True)) is Receipt.HELD
+        await world.settle()
+        assert world.alerts() == ["payment.held"]
+        assert world.notifier.notices_of(ann.id) == [Notice.READY, Notice.EXTRA]
+        message = world.notifier.told_to(ann.id)[-1]
+        assert (message.tariff, message.money) == ("Month", order.price)
+        assert await world.days_left(ann) == 30
 
     async def test_a_charge_without_an_amount_is_held(self, world: World, order: Order) -> None:
         event = replace(said(world, order), money=None)

@@ -46,8 +46,8 @@ class TestFailure:
             await patiently(world, work, rounds=20)
         assert attempts == list(range(1, 9))
         (dead,) = await world.dead()
-        assert dead.error == "ZeroDivisionError: a bug"
-        assert "Traceback" in caplog.text
+        assert dead.error == "ZeroDivisionError"
+        assert "a bug" in caplog.text, "the log says more, and hides secrets"
         await world.settle()
         assert world.alerts() == ["job.dead"]
 
@@ -73,7 +73,9 @@ class TestFailure:
         await world.ask(JobKind.RECONCILE_SERVER, ann.id)
         for job in await work.claim(1):
             await work.run(job)
-        assert await world.app.work.next_due() == world.out.clock.now() + 5 * MINUTE
+        due = await world.app.work.next_due()
+        assert due is not None
+        assert 5 * MINUTE < due - world.out.clock.now() <= 5 * MINUTE + 5 * SECOND, "and not all at the same moment"
 
     async def test_but_not_for_ever(self, world: World, ann: User) -> None:
         async def busy(_: Job) -> None:
@@ -83,7 +85,9 @@ class TestFailure:
         await world.ask(JobKind.RECONCILE_SERVER, ann.id)
         for job in await work.claim(1):
             await work.run(job)
-        assert await world.app.work.next_due() == world.out.clock.now() + 10 * MINUTE
+        due = await world.app.work.next_due()
+        assert due is not None
+        assert due - world.out.clock.now() <= 10 * MINUTE + 5 * SECOND
 
     async def test_a_refusal_is_tried_once_more(self, world: World, ann: User) -> None:
         attempts = []
@@ -229,9 +233,9 @@ class TestNotices:
         world.notifier.fail_next(Unavailable("flood", retry_after=30.0), on="tell")
         order = await world.buy(ann, tariff)
         assert order.status is OrderStatus.FULFILLED
-        await world.advance(29 * SECOND)
+        await world.advance(30 * SECOND)
         assert world.notifier.notices_of(ann.id) == []
-        await world.advance(SECOND)
+        await world.advance(5 * SECOND)
         assert world.notifier.notices_of(ann.id) == [Notice.READY]
         assert len(world.remote(server)) == 1
 

@@ -11,10 +11,11 @@ from uuid import UUID
 from tests.services.shop import Outside, build
 
 from veilbot_adapters import memory
+from veilbot_core.cached import customer
 from veilbot_core.domain.events import Event, EventType
 from veilbot_core.domain.ids import KeyId, OrderId
 from veilbot_core.domain.jobs import EVERYTHING, Job, JobKind
-from veilbot_core.domain.key import Key
+from veilbot_core.domain.key import Key, lasting
 from veilbot_core.domain.order import Order, OrderStatus
 from veilbot_core.domain.payment import Payment, Provider, Receipt
 from veilbot_core.domain.policy import Policy
@@ -213,7 +214,7 @@ class World:
             uow.users.save(changed)
             return changed
 
-        return await self.out.storage.write(work)
+        return await self.app.users.cached.write(work, customer(user.id))
 
     async def prove(self) -> None:
         """Check what must be true of every shop at every moment."""
@@ -226,7 +227,7 @@ class World:
         assert {s.id: s.reserved for s in servers} == {s.id: taken[s.id] for s in servers}, "places and keys disagree"
         assert all(s.reserved <= s.capacity for s in servers), "more keys than places"
         assert all(key.placed for key in keys if key.desired.present), "a wanted key without a place"
-        wanted = Counter((key.subscription_id, key.protocol) for key in keys if key.desired.present)
+        wanted = Counter((key.subscription_id, key.protocol) for key in lasting(keys))
         assert all(count == 1 for count in wanted.values()), "two keys where one was paid for"
         for order in orders:
             if order.status is OrderStatus.FULFILLED:

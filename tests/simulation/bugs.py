@@ -8,6 +8,7 @@ from dependency_injector import providers
 
 from veilbot_adapters.memory.storage import MemoryUnitOfWork
 from veilbot_adapters.memory.tables import Journal
+from veilbot_adapters.unheard import UnheardGateway, UnheardVpn
 from veilbot_core.domain.payment import Provider
 from veilbot_core.domain.tariff import Protocol
 from veilbot_runners.container import Container
@@ -45,8 +46,10 @@ def gateway(planted: type[SimGateway]) -> Plant:
     """Put a subclass in the place of the provider's adapter."""
 
     def wire(container: Container) -> None:
-        there: Any = container.gateways()[Provider.STRIPE]
-        container.gateways.override(providers.Object({Provider.STRIPE: planted(there._world, there._process)}))
+        unheard: Any = container.gateways()[Provider.STRIPE]
+        way = unheard._gateway
+        made = UnheardGateway(planted(way._world, way._process), unheard._failpoints)
+        container.gateways.override(providers.Object({Provider.STRIPE: made}))
 
     return Plant(wire=wire)
 
@@ -56,7 +59,11 @@ def vpn(planted: type[SimVpn]) -> Plant:
 
     def wire(container: Container) -> None:
         there: Mapping[Protocol, Any] = container.protocols()
-        made = {kind: planted(way._world, way._process, way._servers) for kind, way in there.items()}
+        ways = {kind: (unheard._servers, unheard._failpoints) for kind, unheard in there.items()}
+        made = {
+            kind: UnheardVpn(planted(way._world, way._process, way._servers), failpoints)
+            for kind, (way, failpoints) in ways.items()
+        }
         container.protocols.override(providers.Object(made))
 
     return Plant(wire=wire)

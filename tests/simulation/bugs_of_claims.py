@@ -1,5 +1,6 @@
 """Planted bugs: refunds and disputes that go wrong."""
 
+from dataclasses import replace
 from datetime import datetime
 
 from tests.simulation.bugs import Bug, gateway, instead
@@ -10,6 +11,7 @@ from veilbot_core.domain.ids import SubscriptionId
 from veilbot_core.domain.money import Money
 from veilbot_core.domain.order import Order
 from veilbot_core.domain.payment import PaymentEvent, Receipt, under_dispute
+from veilbot_core.domain.subscription import GrantSource, fold
 from veilbot_core.ports.storage import UnitOfWork
 from veilbot_core.steps import about
 from veilbot_runners.simulation.ports import SimGateway
@@ -24,6 +26,18 @@ class RefundPerAttempt(SimGateway):
 class RefundKeepsDays(Books):
     def _shrink(self, uow: UnitOfWork, order: Order, refunded: int, paid: int, now: datetime) -> None:
         """Leave the grant as it is."""
+
+
+class RefundLeavesGrace(Books):
+    """As it was once: what a refund ended stayed on for the grace."""
+
+    def _shrink(self, uow: UnitOfWork, order: Order, refunded: int, paid: int, now: datetime) -> None:
+        grant = uow.subscriptions.grant_for(GrantSource.ORDER, str(order.id))
+        if grant is not None:
+            uow.subscriptions.save_grant(grant.shrink(refunded, paid))
+            subscription = uow.subscriptions.lock(grant.subscription_id)
+            end = fold(uow.subscriptions.grants(subscription.id)) or now
+            uow.subscriptions.save(replace(subscription.until(end, now, self.policy.grace), cut_off=False))
 
 
 class DisputeIgnored(Books):
@@ -55,7 +69,7 @@ class LastDisputeDecides(Books):
 BUGS = (
     Bug(
         name="a refund is made anew on each attempt",
-        first=2,
+        first=17,
         guard="the refund's key is derived from the order",
         breaks="refunds_take_back_what_they_paid_for",
         faults="providers",
@@ -70,6 +84,14 @@ BUGS = (
         plant=instead("books", RefundKeepsDays),
     ),
     Bug(
+        name="what was paid back goes on for the grace",
+        first=33,
+        guard="time that a refund took back has no grace",
+        breaks="refunded_access_is_over",
+        faults="none",
+        plant=instead("books", RefundLeavesGrace),
+    ),
+    Bug(
         name="a dispute changes nothing",
         first=2,
         guard="a dispute freezes what the money bought",
@@ -79,7 +101,7 @@ BUGS = (
     ),
     Bug(
         name="a dispute that overtakes its charge is forgotten",
-        first=24,
+        first=58,
         guard="a charge is compared with the disputes that are booked",
         breaks="disputed_access_is_frozen",
         faults="providers",
@@ -87,7 +109,7 @@ BUGS = (
     ),
     Bug(
         name="the last dispute decides for all of them",
-        first=45,
+        first=165,
         guard="a subscription thaws when no dispute about its orders is left",
         breaks="disputed_access_is_frozen",
         faults="providers",

@@ -149,7 +149,7 @@ BUGS = (
     ),
     Bug(
         name="an unclear answer is taken for a yes",
-        first=47,
+        first=35,
         guard="what may have happened is looked at before it is believed",
         breaks="a_live_subscription_has_its_keys",
         faults="servers",
@@ -172,7 +172,7 @@ BUGS = (
     ),
     Bug(
         name="nobody repairs a server that lost its users",
-        first=7,
+        first=11,
         guard="the reconciler",
         breaks="a_live_subscription_has_its_keys",
         faults="servers",
@@ -180,6 +180,7 @@ BUGS = (
     ),
     Bug(
         name="the reconciler removes what it does not know",
+        first=4,
         guard="keys that are not ours are left alone",
         breaks="servers_have_what_is_wanted",
         faults="servers",

@@ -5,7 +5,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from tests.simulation.bugs import Bug, gateway, instead, repository
+from tests.simulation.bugs import Bug, both, gateway, instead, repository
 
 from veilbot_adapters.memory.orders import MemoryPayments
 from veilbot_adapters.memory.storage import MemoryUnitOfWork
@@ -23,6 +23,7 @@ from veilbot_core.domain.payment import Happening, Payment, PaymentEvent, Provid
 from veilbot_core.domain.subscription import Grant, GrantSource, Subscription
 from veilbot_core.ports.storage import UnitOfWork
 from veilbot_core.services.payments import Payments
+from veilbot_core.services.settlement import Settlement
 from veilbot_core.services.subscriptions import Subscriptions
 from veilbot_runners.simulation import Plant
 from veilbot_runners.simulation.ports import SimGateway
@@ -103,6 +104,11 @@ class ClosesUnasked(Payments):
         await self.storage.write(work)
 
 
+class NobodyAsks(Settlement):
+    async def run(self, _: Job) -> None:
+        """Hear webhooks alone."""
+
+
 class LateMoneyIgnored(Books):
     def _charged(self, uow: UnitOfWork, event: PaymentEvent, now: datetime) -> Receipt:
         order = self._order_of(uow, event)
@@ -160,6 +166,7 @@ BUGS = (
     ),
     Bug(
         name="webhooks are not verified",
+        first=8,
         guard="the signature is checked over the raw bytes",
         breaks="nothing_for_unverified_money",
         faults="providers",
@@ -167,11 +174,11 @@ BUGS = (
     ),
     Bug(
         name="a webhook is answered before it is kept",
-        first=66,
-        guard="2xx comes after the commit",
+        first=60,
+        guard="2xx comes after the commit, and the provider is asked",
         breaks="what_was_answered_is_kept",
         faults="storage",
-        plant=instead("payments", AnswersFirst),
+        plant=both(instead("payments", AnswersFirst), instead("settlement", NobodyAsks)),
     ),
     Bug(
         name="a webhook that comes twice is booked twice",
@@ -190,10 +197,18 @@ BUGS = (
     ),
     Bug(
         name="an order whose webhook was lost is closed unasked",
-        guard="the provider is asked before an order is canceled",
+        guard="the provider is asked before an order is canceled, and once more by the schedule",
         breaks="ledger_balances",
         faults="providers",
-        plant=instead("payments", ClosesUnasked),
+        plant=both(instead("payments", ClosesUnasked), instead("settlement", NobodyAsks)),
+    ),
+    Bug(
+        name="what no webhook told is never asked for",
+        first=15,
+        guard="providers are asked for all that they told",
+        breaks="ledger_balances",
+        faults="providers",
+        plant=instead("settlement", NobodyAsks),
     ),
     Bug(
         name="money for a canceled order is ignored",
@@ -205,6 +220,7 @@ BUGS = (
     ),
     Bug(
         name="a failed card cancels what was paid meanwhile",
+        first=14,
         guard="an order only moves forward",
         breaks="states_only_move_forward",
         faults="providers",
@@ -228,7 +244,7 @@ BUGS = (
     ),
     Bug(
         name="an extension that is asked for again counts again",
-        first=6,
+        first=5,
         guard="a grant by hand is unique by its request",
         breaks="what_was_answered_is_kept",
         faults="none",

@@ -22,7 +22,12 @@ class Call:
         self.asked = False
 
     def run(self, uow: DatabaseUnitOfWork) -> None:
-        """Run the work and keep what became of it; an error is its caller's, not the thread's."""
+        """Run the work and keep what became of it; an error is its caller's, not the thread's.
+
+        What nobody waits for any more is not begun: its caller has been told that it was too late.
+        """
+        if self.future.cancelled():
+            return
         uow.session.asked = False
         try:
             self.result = self.work(uow)

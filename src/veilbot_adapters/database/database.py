@@ -12,10 +12,13 @@ from sqlalchemy.exc import ArgumentError
 from veilbot_adapters.database.statements import Statement
 from veilbot_adapters.database.tables import REVISION
 from veilbot_adapters.database.unit import DatabaseUnitOfWork
-from veilbot_core.domain.errors import InvalidInput, Rejected
+from veilbot_core.domain.errors import InvalidInput, Rejected, Unavailable, because
 from veilbot_core.ports.storage import Storage
 
 _REVISION = Statement(select(column("version_num", is_literal=False)).select_from(table("alembic_version")))
+
+WAITING = 1000
+"""Units of work that may wait for their turn; more are refused."""
 
 
 class Database(Storage):
@@ -73,3 +76,17 @@ def wrong_schema(found: str | None = None) -> Rejected:
     if found is not None and found > REVISION:
         return Rejected(f"the database's schema {found} is newer than this version, which needs {REVISION}")
     return Rejected(f"the database's schema is {found or 'missing'}, {REVISION} is needed: run `veilbot migrate`")
+
+
+def told(error: BaseException) -> str:
+    """Return a driver's own sentence about what failed, or the system's; neither repeats a value or a password."""
+    origin = getattr(error, "orig", None) or error
+    origin = origin.__cause__ or origin
+    if isinstance(origin, OSError | TimeoutError):
+        return because(origin)
+    return str(origin).partition("\n")[0] or because(origin)
+
+
+def too_busy() -> Unavailable:
+    """Say that too many wait already."""
+    return Unavailable("the database has too much to do", retry_after=1.0)

@@ -10,7 +10,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.pool import ConnectionPoolEntry, PoolProxiedConnection
 
-from veilbot_adapters.database.database import Database, check_revision, wrong_schema
+from veilbot_adapters.database.database import WAITING, Database, check_revision, told, too_busy, wrong_schema
 from veilbot_adapters.database.session import Session
 from veilbot_adapters.database.unit import DatabaseUnitOfWork
 from veilbot_core.domain.errors import PortError, Rejected, Unavailable, Unknown
@@ -39,6 +39,7 @@ class PostgresDatabase(Database):
         self._doorbell = doorbell
         self._clock = clock
         self._closed = False
+        self._inside = 0
         self._writes = create_async_engine(
             url,
             pool_size=_POOL,
@@ -78,6 +79,15 @@ class PostgresDatabase(Database):
     async def _run(self, engine: AsyncEngine, work: Callable[[Any], T]) -> T:
         if self._closed:
             raise Unavailable("the database is closed")
+        if self._inside >= WAITING + _POOL:
+            raise too_busy()
+        self._inside += 1
+        try:
+            return await self._try(engine, work)
+        finally:
+            self._inside -= 1
+
+    async def _try(self, engine: AsyncEngine, work: Callable[[Any], T]) -> T:
         for number in range(1, _TRIES + 1):
             attempt = _Attempt(work)
             try:
@@ -99,10 +109,18 @@ class PostgresDatabase(Database):
                 attempt.committing = True
                 await connection.commit()
             except BaseException as error:
-                if isinstance(error, OSError | self._outdated) or attempt.broken(error):
+                if self._spoils(error) or attempt.broken(error):
                     await connection.invalidate()
                 raise
         return result
+
+    def _spoils(self, error: BaseException) -> bool:
+        """Whether the connection must not be used again.
+
+        A cancellation may come while BEGIN is on its way: asyncpg 0.32 then takes the connection for one inside a
+        transaction, where the next unit of work would become a savepoint whose commit commits nothing.
+        """
+        return not isinstance(error, Exception) or isinstance(error, OSError | self._outdated)
 
     def _judge(self, attempt: "_Attempt[Any]", error: Exception, *, last: bool) -> None:
         """Return if the work may be tried again; otherwise raise what became of it."""
@@ -164,5 +182,5 @@ def _translated(error: Exception, state: str | None) -> Exception:
         return error
     if state is None and isinstance(error, DBAPIError) and not error.connection_invalidated:
         return error
-    reason: PortError = Unavailable(f"the database server cannot be reached ({state or type(error).__name__})")
+    reason: PortError = Unavailable(f"the database server cannot be reached ({told(error)})")
     return reason

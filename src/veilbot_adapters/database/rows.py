@@ -168,6 +168,7 @@ def to_subscription(row: Row) -> Subscription:
         ends_at=row.ends_at,
         vip=row.vip,
         frozen_at=row.frozen_at,
+        cut_off=row.cut_off,
         check_at=row.check_at,
         created_at=row.created_at,
     )
@@ -216,6 +217,7 @@ def to_key(row: Row) -> Key:
         placed=row.placed,
         access_url=row.access_url,
         order_id=row.order_id,
+        replaces=row.replaces,
         used=row.used,
         counter=row.counter,
         note=row.note,

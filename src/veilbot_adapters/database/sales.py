@@ -1,14 +1,23 @@
 """Orders, payments and the inbox of providers' events."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 
 from sqlalchemy import bindparam, select
+from sqlalchemy.dialects import postgresql, sqlite
 
 from veilbot_adapters.database import rows, tables
 from veilbot_adapters.database.pages import Pages
 from veilbot_adapters.database.repository import Repository
-from veilbot_adapters.database.statements import Statement, by_id, constant, insert_unknown, lock_by_id, update_row
+from veilbot_adapters.database.statements import (
+    Statement,
+    among,
+    by_id,
+    constant,
+    insert_unknown,
+    lock_by_id,
+    update_row,
+)
 from veilbot_core.domain.ids import OrderId, PaymentId, UserId
 from veilbot_core.domain.order import Order, OrderStatus
 from veilbot_core.domain.payment import Payment, PaymentKind, PaymentStatus, Provider
@@ -43,6 +52,20 @@ _PAYMENTS_OF_ORDER = Statement(
 )
 _PAYMENTS = Pages(_payments)
 _REMEMBER = insert_unknown(tables.inbox)
+_SEEN = Statement(
+    *(
+        select(tables.inbox.c.event_id).where(tables.inbox.c.provider == bindparam("provider"), some)
+        for some in among(tables.inbox.c.event_id, "event_ids")
+    )
+)
+_ASKED_UNTIL = Statement(select(tables.asked).where(tables.asked.c.provider == bindparam("provider")))
+
+
+def _asked(insert: sqlite.Insert | postgresql.Insert) -> sqlite.Insert | postgresql.Insert:
+    return insert.on_conflict_do_update(index_elements=[tables.asked.c.provider], set_={"until": insert.excluded.until})
+
+
+_ASKED = Statement(_asked(sqlite.insert(tables.asked)), _asked(postgresql.insert(tables.asked)))
 
 
 class Orders(Repository, ports.Orders):
@@ -130,3 +153,18 @@ class Payments(Repository, ports.Payments):
     def first_sight(self, provider: Provider, event_id: str, at: datetime) -> bool:
         """Remember a provider's event in the inbox; False when it is there already."""
         return self._session.change(_REMEMBER, {"provider": provider, "event_id": event_id, "at": at}) == 1
+
+    def unseen(self, provider: Provider, event_ids: Iterable[str]) -> set[str]:
+        """Return those of a provider's events that are not in the inbox."""
+        wanted = set(event_ids)
+        values = {"provider": provider, "event_ids": self._session.listed(wanted)}
+        return wanted - {row.event_id for row in self._session.all(_SEEN, values)}
+
+    def asked_until(self, provider: Provider) -> datetime | None:
+        """Return until when the provider was asked for everything that it told; None if it never was."""
+        row = self._session.first(_ASKED_UNTIL, {"provider": provider})
+        return None if row is None else row.until
+
+    def asked(self, provider: Provider, until: datetime) -> None:
+        """Remember that everything the provider told until then is booked."""
+        self._session.change(_ASKED, {"provider": provider, "until": until})

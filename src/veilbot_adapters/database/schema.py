@@ -14,7 +14,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 from sqlalchemy.pool import ConnectionPoolEntry, NullPool
 
-from veilbot_adapters.database.database import file_of, wrong_schema
+from veilbot_adapters.database.database import file_of, told, wrong_schema
 from veilbot_core.domain.errors import Unavailable
 
 _LOCK = 0x7665696C  # "veil": the advisory lock that keeps two processes from migrating at once
@@ -60,6 +60,8 @@ async def transaction(url: URL) -> AsyncIterator[AsyncConnection]:
     On SQLite without foreign keys: rebuilding a table would delete the rows that refer to it.
     """
     lite = url.get_backend_name() == "sqlite"
+    if lite and not file_of(url).parent.is_dir():
+        raise Unavailable(f"the database cannot be made: there is no folder {file_of(url).parent}")
     url = url.set(drivername="sqlite+aiosqlite", database=str(file_of(url))) if lite else url
     patience = {"timeout": 60 if lite else 5}
     engine = create_async_engine(url, poolclass=NullPool, connect_args=patience)
@@ -70,8 +72,7 @@ async def transaction(url: URL) -> AsyncIterator[AsyncConnection]:
         async with engine.begin() as connection:
             yield connection
     except (DBAPIError, OSError) as error:
-        reason = type(getattr(error, "orig", error)).__name__
-        raise Unavailable(f"the database cannot be migrated now ({reason})") from error
+        raise Unavailable(f"the database cannot be migrated now: {told(error)}") from error
     finally:
         await engine.dispose()
 

@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Iterable, Sequence
-from enum import Enum
 from typing import Any, Protocol
 from uuid import UUID
 
@@ -76,11 +75,11 @@ class Session:
             raise _translated(error) from error
         return self._cursor.rowcount
 
-    def listed(self, values: Iterable[UUID | Enum]) -> Any:  # noqa: ANN401 - a list, or a JSON list
+    def listed(self, values: Iterable[UUID | str]) -> Any:  # noqa: ANN401 - a list, or a JSON list
         """Return many ids or words as the one parameter that `among` takes."""
         if self.postgres:
             return list(values)
-        return json.dumps([value.hex if isinstance(value, UUID) else value.value for value in values])
+        return json.dumps([value.hex if isinstance(value, UUID) else str(value) for value in values])
 
     def _run(self, statement: Statement, values: Values) -> Prepared:
         prepared = statement.prepared(self._dialect)

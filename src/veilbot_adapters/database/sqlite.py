@@ -14,7 +14,7 @@ from typing import TypeVar
 
 from veilbot_adapters.database.calls import Call, deliver
 from veilbot_adapters.database.connection import Connection
-from veilbot_adapters.database.database import Database, check_revision, wrong_schema
+from veilbot_adapters.database.database import WAITING, Database, check_revision, too_busy, wrong_schema
 from veilbot_core.domain.errors import Unavailable
 from veilbot_core.ports.clock import Clock
 from veilbot_core.ports.doorbell import Doorbell
@@ -73,6 +73,8 @@ class SqliteDatabase(Database):
         with self._lock:
             if self._closed:
                 raise Unavailable("the database is closed")
+            if queue.qsize() >= WAITING:
+                raise too_busy()
             if not self._threads:
                 self._start()
             queue.put(call)

@@ -10,6 +10,7 @@ from operator import itemgetter
 from typing import Any, Protocol
 
 from sqlalchemy import (
+    JSON,
     ClauseElement,
     ColumnElement,
     Dialect,
@@ -26,7 +27,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.types import TypeEngine
 
-from veilbot_adapters.database.columns import read_id
+from veilbot_adapters.database.columns import read_document, read_id, write_document
 
 Values = Mapping[str, Any]
 Convert = Callable[[Any], Any] | None
@@ -48,7 +49,7 @@ class Prepared:
             raise TypeError("only statements that compile to SQL can be run")
         self.sql = str(compiled)
         names = compiled.positiontup or ()
-        self._constants = {name: compiled.params[name] for name in names}
+        self._constants = {name: value for name in names if (value := compiled.params[name]) is not None}
         self._pick = _picker(names)
         self._ways_in = _numbered(_way_in(compiled.binds[name].type, dialect) for name in names)
         columns = getattr(core, "exported_columns", ())
@@ -57,7 +58,7 @@ class Prepared:
 
     def parameters(self, values: Values) -> list[Any]:
         """Return the values in the order of the text; what is not given is a constant of the statement."""
-        given = list(self._pick({**self._constants, **values}))
+        given = list(self._pick({**self._constants, **values} if self._constants else values))
         for place, convert in self._ways_in:
             given[place] = convert(given[place])
         return given
@@ -88,12 +89,16 @@ def _row_type(names: list[str]) -> Callable[[Any], Row]:
 
 
 def _way_in(kind: TypeEngine[Any], dialect: Dialect) -> Convert:
+    if isinstance(kind, JSON) and dialect.name == "sqlite":
+        return write_document
     return kind.dialect_impl(dialect).bind_processor(dialect)
 
 
 def _way_out(kind: TypeEngine[Any], dialect: Dialect) -> Convert:
     if isinstance(kind, Uuid) and dialect.name == "sqlite":
         return read_id
+    if isinstance(kind, JSON) and dialect.name == "sqlite":
+        return read_document
     return kind.dialect_impl(dialect).result_processor(dialect, None)
 
 

@@ -5,8 +5,6 @@ CHECK; providers, protocols, kinds of jobs and facts grow with the product and h
 migration. Payments, facts and jobs have no foreign keys: money is recorded whatever it names.
 """
 
-from collections.abc import Iterable
-
 from sqlalchemy import (
     BigInteger,
     Boolean,
@@ -23,10 +21,9 @@ from sqlalchemy import (
     Text,
     UniqueConstraint,
     Uuid,
-    text,
 )
 
-from veilbot_adapters.database.columns import Document, Moment, Word
+from veilbot_adapters.database.columns import NAMING, Document, Moment, Word, one_of, some
 from veilbot_core.domain.events import EventType
 from veilbot_core.domain.jobs import JobKind, JobState
 from veilbot_core.domain.order import OrderStatus
@@ -34,33 +31,17 @@ from veilbot_core.domain.payment import PaymentKind, PaymentStatus, Provider
 from veilbot_core.domain.server import AccessLevel, ServerStatus
 from veilbot_core.domain.subscription import GrantSource
 from veilbot_core.domain.tariff import Protocol
+from veilbot_core.domain.turn import Turn
 from veilbot_core.domain.user import Language
 
 REVISION = "0001"
 """The migration that makes these tables."""
 
-metadata = MetaData(
-    naming_convention={
-        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
-        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
-        "ck": "ck_%(table_name)s_%(constraint_name)s",
-        "fk": "fk_%(table_name)s_%(column_0_name)s",
-        "pk": "pk_%(table_name)s",
-    }
-)
+metadata = MetaData(naming_convention=NAMING)
 
 
 def _id(name: str = "id") -> Column[object]:
     return Column(name, Uuid, primary_key=True)
-
-
-def _one_of(column: str, members: Iterable[str]) -> CheckConstraint:
-    return CheckConstraint(f"{column} IN ({', '.join(repr(str(member)) for member in members)})", name=column)
-
-
-def _some(name: str, on: str, *columns: str) -> Index:
-    """Make an index of the few rows that somebody waits for."""
-    return Index(name, *columns, sqlite_where=text(on), postgresql_where=text(on))
 
 
 users = Table(
@@ -74,13 +55,7 @@ users = Table(
     Column("blocked_at", Moment),
     Column("unreachable_at", Moment),
     Column("created_at", Moment, nullable=False),
-    Index(
-        "uq_users_telegram_id",
-        "telegram_id",
-        unique=True,
-        sqlite_where=text("telegram_id IS NOT NULL"),
-        postgresql_where=text("telegram_id IS NOT NULL"),
-    ),
+    some("uq_users_telegram_id", "telegram_id IS NOT NULL", "telegram_id", unique=True),
 )
 
 tariffs = Table(
@@ -111,8 +86,8 @@ servers = Table(
     Column("down_since", Moment),
     Column("created_at", Moment, nullable=False),
     CheckConstraint("capacity >= 0 AND reserved >= 0 AND weight > 0", name="places"),
-    _one_of("status", ServerStatus),
-    _one_of("access", AccessLevel),
+    one_of("status", ServerStatus),
+    one_of("access", AccessLevel),
 )
 
 orders = Table(
@@ -136,11 +111,11 @@ orders = Table(
     Column("paid_at", Moment),
     Column("closed_at", Moment),
     CheckConstraint("amount >= 0", name="amount"),
-    _one_of("status", OrderStatus),
+    one_of("status", OrderStatus),
     Index(None, "user_id", "id"),
     Index(None, "user_id", "status", "id"),
     Index(None, "status", "id"),
-    _some("ix_orders_stuck", "status = 'paid'", "status", "paid_at", "id"),
+    some("ix_orders_stuck", "status = 'paid'", "status", "paid_at", "id"),
 )
 
 payments = Table(
@@ -159,8 +134,8 @@ payments = Table(
     Column("note", Text, nullable=False),
     Column("at", Moment, nullable=False),
     UniqueConstraint("provider", "kind", "external_id"),
-    _one_of("kind", PaymentKind),
-    _one_of("status", PaymentStatus),
+    one_of("kind", PaymentKind),
+    one_of("status", PaymentStatus),
     Index(None, "order_id", "id"),
     Index(None, "user_id", "id"),
     Index(None, "user_id", "status", "id"),
@@ -173,6 +148,13 @@ inbox = Table(
     Column("provider", Word(Provider), primary_key=True),
     Column("event_id", Text, primary_key=True),
     Column("at", Moment, nullable=False),
+)
+
+asked = Table(
+    "asked",
+    metadata,
+    Column("provider", Word(Provider), primary_key=True),
+    Column("until", Moment, nullable=False),
 )
 
 subscriptions = Table(
@@ -188,10 +170,11 @@ subscriptions = Table(
     Column("ends_at", Moment, nullable=False),
     Column("vip", Boolean, nullable=False),
     Column("frozen_at", Moment),
+    Column("cut_off", Boolean, nullable=False),
     Column("check_at", Moment),
     Column("created_at", Moment, nullable=False),
     Index(None, "user_id", "id"),
-    _some("ix_subscriptions_due", "check_at IS NOT NULL", "check_at", "id"),
+    some("ix_subscriptions_due", "check_at IS NOT NULL", "check_at", "id"),
 )
 
 grants = Table(
@@ -226,6 +209,7 @@ keys = Table(
     Column("settled", Boolean, nullable=False),
     Column("access_url", LargeBinary),
     Column("order_id", Uuid),
+    Column("replaces", Uuid),
     Column("used", BigInteger, nullable=False),
     Column("counter", BigInteger, nullable=False),
     Column("note", Text, nullable=False),
@@ -235,7 +219,7 @@ keys = Table(
     Index(None, "subscription_id", "created_at", "id"),
     Index(None, "user_id", "id"),
     Index(None, "server_id", "id"),
-    _some("ix_keys_unsettled", "NOT settled", "changed_at", "id"),
+    some("ix_keys_unsettled", "NOT settled", "changed_at", "id"),
 )
 
 events = Table(
@@ -248,7 +232,7 @@ events = Table(
     Column("at", Moment, nullable=False),
     Column("data", Document, nullable=False),
     Column("sent_at", Moment),
-    _some("ix_events_waiting", "sent_at IS NULL", "id"),
+    some("ix_events_waiting", "sent_at IS NULL", "id"),
 )
 
 jobs = Table(
@@ -267,9 +251,9 @@ jobs = Table(
     Column("error", Text, nullable=False),
     Column("created_at", Moment, nullable=False),
     CheckConstraint("revision >= 1 AND attempts >= 0 AND fence >= 0", name="counters"),
-    _one_of("state", JobState),
-    _some("ix_jobs_ready", "state = 'ready'", "due", "id"),
-    _some("ix_jobs_dead", "state = 'dead'", "id"),
+    one_of("state", JobState),
+    some("ix_jobs_ready", "state = 'ready'", "due", "id"),
+    some("ix_jobs_dead", "state = 'dead'", "id"),
 )
 
 api_keys = Table(
@@ -295,4 +279,17 @@ replies = Table(
     Column("status", SmallInteger),
     Column("body", LargeBinary),
     Index(None, "opened_at"),
+)
+
+turns = Table(
+    "turns",
+    metadata,
+    Column("number", BigInteger, primary_key=True, autoincrement=False),
+    Column("lane", BigInteger, nullable=False),
+    Column("holder", Uuid, nullable=False),
+    Column("until", Moment, nullable=False),
+    Column("state", Word(Turn), nullable=False),
+    one_of("state", Turn),
+    Index(None, "until"),
+    some("ix_turns_lane", "state != 'over'", "lane", "number"),
 )

@@ -4,7 +4,9 @@ from veilbot_adapters.database.access import Keys, Subscriptions
 from veilbot_adapters.database.goods import Servers, Tariffs
 from veilbot_adapters.database.people import ApiKeys, Users
 from veilbot_adapters.database.sales import Orders, Payments
+from veilbot_adapters.database.seals import Seals
 from veilbot_adapters.database.session import Session
+from veilbot_adapters.database.turns import Turns
 from veilbot_adapters.database.work import Jobs, Outbox, Replies
 from veilbot_core.ports.storage import UnitOfWork
 
@@ -25,3 +27,5 @@ class DatabaseUnitOfWork(UnitOfWork):
         self.jobs = Jobs(session)
         self.api_keys = ApiKeys(session)
         self.replies = Replies(session)
+        self.turns = Turns(session)
+        self.seals = Seals(session)

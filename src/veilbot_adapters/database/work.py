@@ -15,7 +15,7 @@ from veilbot_adapters.database.statements import Statement, among, constant, ins
 from veilbot_core.domain.errors import LeaseLost
 from veilbot_core.domain.events import Event
 from veilbot_core.domain.ids import EventId, JobId
-from veilbot_core.domain.jobs import Job, JobKind, JobState
+from veilbot_core.domain.jobs import Job, JobKind, JobState, Ticket
 from veilbot_core.ports import repositories as ports
 
 _events, _jobs, _replies = tables.events, tables.jobs, tables.replies
@@ -44,7 +44,7 @@ def _ask(insert_job: sqlite.Insert | postgresql.Insert) -> sqlite.Insert | postg
     )
 
 
-def _claim(*conditions: object) -> Update:
+def _lease(*conditions: object, attempts: int) -> Update:
     """Lease the earliest due jobs; those that another transaction is leasing are passed over."""
     free = or_(_jobs.c.leased_until.is_(None), _jobs.c.leased_until <= bindparam("now"))
     due: Select[tuple[object]] = (
@@ -59,7 +59,7 @@ def _claim(*conditions: object) -> Update:
     return (
         update(_jobs)
         .where(_jobs.c.id == picked.c.id)
-        .values(leased_until=bindparam("until"), attempts=_jobs.c.attempts + 1, fence=_jobs.c.fence + 1)
+        .values(leased_until=bindparam("until"), attempts=_jobs.c.attempts + attempts, fence=_jobs.c.fence + 1)
         .returning(*_jobs.c)
     )
 
@@ -67,8 +67,15 @@ def _claim(*conditions: object) -> Update:
 _OURS = (_jobs.c.id == bindparam("id"), _jobs.c.fence == bindparam("claim"), _jobs.c.leased_until.is_not(None))
 _ASK = Statement(_ask(sqlite.insert(_jobs)), _ask(postgresql.insert(_jobs)))
 _ENSURE = insert_unknown(_jobs)
-_CLAIM = Statement(_claim())
-_CLAIM_KINDS = Statement(*(_claim(some) for some in among(_jobs.c.kind, "kinds")))
+_CLAIM = Statement(_lease(attempts=1))
+_CLAIM_KINDS = Statement(*(_lease(some, attempts=1) for some in among(_jobs.c.kind, "kinds")))
+_HAND_OVER = Statement(_lease(attempts=0))
+_TAKE = Statement(
+    update(_jobs)
+    .where(*_OURS)
+    .values(leased_until=bindparam("until"), attempts=_jobs.c.attempts + 1, fence=_jobs.c.fence + 1)
+    .returning(*_jobs.c)
+)
 _FINISH = Statement(delete(_jobs).where(*_OURS, _jobs.c.revision == bindparam("revision")))
 _FREE = Statement(update(_jobs).where(*_OURS).values(leased_until=null(), attempts=0))
 _SAME = _jobs.c.revision == bindparam("asked")
@@ -158,8 +165,19 @@ class Jobs(Repository, ports.Jobs):
         """Lease up to ``limit`` due jobs (of ``kinds``, or of any) until ``until``; attempts and fence grow."""
         wanted = list(kinds)
         values = {"now": now, "until": until, "limit": limit, "kinds": self._session.listed(wanted)}
-        found = [rows.to_job(row) for row in self._session.all(_CLAIM_KINDS if wanted else _CLAIM, values)]
-        return sorted(found, key=lambda job: (job.due, job.id))
+        return self._leased(_CLAIM_KINDS if wanted else _CLAIM, values)
+
+    def hand_over(self, now: datetime, until: datetime, limit: int) -> Sequence[Job]:
+        """Lease up to ``limit`` due jobs until ``until`` to whoever takes them; the fence grows, attempts do not."""
+        return self._leased(_HAND_OVER, {"now": now, "until": until, "limit": limit})
+
+    def take(self, ticket: Ticket, until: datetime) -> Job | None:
+        """Claim a job that was handed over, until ``until``; attempts and fence grow.
+
+        None when the ticket is good no more: it was taken before, or its lease ended and somebody else has the job.
+        """
+        row = self._session.first(_TAKE, {"id": ticket.id, "claim": ticket.fence, "until": until})
+        return None if row is None else rows.to_job(row)
 
     def finish(self, job: Job) -> None:
         """Remove a claimed job, or free it when it was asked for again. Raises LeaseLost."""
@@ -192,6 +210,10 @@ class Jobs(Repository, ports.Jobs):
         row = self._session.first(_NEXT_DUE, {})
         return None if row is None else row.due
 
+    def _leased(self, statement: Statement, values: Mapping[str, object]) -> Sequence[Job]:
+        found = [rows.to_job(row) for row in self._session.all(statement, values)]
+        return sorted(found, key=lambda job: (job.due, job.id))
+
     def _end(self, statement: Statement, job: Job) -> None:
         values = rows.from_job(job) | {"claim": job.fence, "asked": job.revision}
         if not self._session.change(statement, values):
@@ -211,7 +233,7 @@ class Replies(Repository, ports.Replies):
         Otherwise the row: ``fingerprint`` and, once it is answered, ``status`` and ``body`` (None before).
         """
         opened = {"key": key, "fingerprint": fingerprint, "opened_at": now, "until": until}
-        if self._session.change(_BEGIN, opened):
+        if self._session.change(_BEGIN, opened | {"status": None, "body": None}):
             return None
         row = self._get(_GET_REPLY, {"id": key})
         return {"fingerprint": row.fingerprint, "status": row.status, "body": row.body}

@@ -13,14 +13,14 @@ from veilbot_adapters.memory.failpoints import MemoryFailpoints
 from veilbot_adapters.memory.ids import MemoryIds
 from veilbot_adapters.memory.limiter import MemoryLimiter
 from veilbot_adapters.memory.network import inside_unit_of_work
-from veilbot_adapters.memory.notifier import Alert, MemoryNotifier
+from veilbot_adapters.memory.notifier import MemoryNotifier
 from veilbot_adapters.memory.payments import MemoryGateway, Webhook
+from veilbot_adapters.memory.queue import MemoryJobQueue
 from veilbot_adapters.memory.secrets import MemorySecrets
 from veilbot_adapters.memory.storage import MemoryStorage
 from veilbot_adapters.memory.vpn import MemoryServer, MemoryVpn
 
 __all__ = [
-    "Alert",
     "MemoryBus",
     "MemoryCache",
     "MemoryClock",
@@ -28,6 +28,7 @@ __all__ = [
     "MemoryFailpoints",
     "MemoryGateway",
     "MemoryIds",
+    "MemoryJobQueue",
     "MemoryLimiter",
     "MemoryNotifier",
     "MemorySecrets",

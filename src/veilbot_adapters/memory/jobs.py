@@ -9,7 +9,7 @@ from veilbot_adapters.memory.tables import Entry, Index, Journal, Table, below
 from veilbot_core.domain.errors import LeaseLost
 from veilbot_core.domain.events import Event
 from veilbot_core.domain.ids import EventId, JobId
-from veilbot_core.domain.jobs import Job, JobKind, JobState
+from veilbot_core.domain.jobs import Job, JobKind, JobState, Ticket
 from veilbot_core.ports import repositories as port
 
 
@@ -69,6 +69,11 @@ class MemoryJobs(port.Jobs):
 
     def claim(self, now: datetime, until: datetime, limit: int, kinds: Iterable[JobKind] = ()) -> Sequence[Job]:
         """Take the free ones that are due longest, and those whose lease has ended."""
+        leased = self.hand_over(now, until, limit, kinds)
+        return [self._attempt(job) for job in leased]
+
+    def hand_over(self, now: datetime, until: datetime, limit: int, kinds: Iterable[JobKind] = ()) -> Sequence[Job]:
+        """Lease the same ones, but do not call it an attempt."""
         wanted = sorted(set(kinds)) or tuple(JobKind)
         walks = [index.up(kind) for kind in wanted for index in (self._ready, self._leased)]
         found: list[Entry] = []
@@ -76,13 +81,22 @@ class MemoryJobs(port.Jobs):
             if entry[0] > now or len(found) >= limit:
                 break
             found.append(entry)
-        jobs = [
-            replace(job, attempts=job.attempts + 1, fence=job.fence + 1, leased_until=until)
-            for job in self._table.take(iter(found))
-        ]
+        jobs = [replace(job, fence=job.fence + 1, leased_until=until) for job in self._table.take(iter(found))]
         for job in jobs:
             self._table.update(job.id.int, job)
         return jobs
+
+    def take(self, ticket: Ticket, until: datetime) -> Job | None:
+        """Compare the fences."""
+        known = self._table.rows.get(ticket.id.int)
+        if known is None or known.fence != ticket.fence or known.leased_until is None:
+            return None
+        return self._attempt(replace(known, fence=known.fence + 1, leased_until=until))
+
+    def _attempt(self, job: Job) -> Job:
+        job = replace(job, attempts=job.attempts + 1)
+        self._table.update(job.id.int, job)
+        return job
 
     def finish(self, job: Job) -> None:
         """Remove it, or free it for whoever asked again."""
@@ -96,7 +110,7 @@ class MemoryJobs(port.Jobs):
     def postpone(self, job: Job, due: datetime, error: str, *, keep_attempts: bool = True) -> None:
         """Free it for later."""
         known = self._mine(job)
-        attempts = known.attempts if keep_attempts else 0
+        attempts = job.attempts if keep_attempts else 0
         due = due if known.revision == job.revision else min(due, known.due)
         self._table.update(job.id.int, replace(known, leased_until=None, due=due, error=error, attempts=attempts))
 

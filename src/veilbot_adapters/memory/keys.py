@@ -20,52 +20,52 @@ class MemoryKeys(port.Keys):
         self._by_server = Index[Key](lambda key: key.server_id.int)
         self._unsettled = Index[Key](lambda key: None if key.settled else 0, lambda key: (key.changed_at,))
         indexes = [self._by_age, self._by_user, self._by_subscription, self._by_server, self._unsettled]
-        self._table = Table(journal, indexes=indexes)
+        self.table = Table(journal, indexes=indexes)
 
     def get(self, key_id: KeyId) -> Key:
         """Return the key. Raises NotFound."""
-        return self._table.get(key_id.int)
+        return self.table.get(key_id.int)
 
     lock = get
 
     def find(self, key_id: KeyId) -> Key | None:
         """Return the key, or None."""
-        return self._table.rows.get(key_id.int)
+        return self.table.rows.get(key_id.int)
 
     def lock_all(self, key_ids: Iterable[KeyId]) -> Sequence[Key]:
         """Return those that exist, by id."""
         numbers = sorted({key_id.int for key_id in key_ids})
-        return [key for key in map(self._table.rows.get, numbers) if key is not None]
+        return [key for key in map(self.table.rows.get, numbers) if key is not None]
 
     def add(self, key: Key) -> None:
         """Insert."""
-        self._table.insert(key.id.int, key)
+        self.table.insert(key.id.int, key)
 
     def save(self, *keys: Key) -> None:
         """Replace."""
         for key in keys:
-            self._table.update(key.id.int, key)
+            self.table.update(key.id.int, key)
 
     def save_usage(self, keys: Iterable[Key]) -> None:
         """Replace the two numbers of keys that are still there."""
         for key in keys:
             known = self.find(key.id)
             if known is not None:
-                self._table.update(key.id.int, replace(known, used=key.used, counter=key.counter))
+                self.table.update(key.id.int, replace(known, used=key.used, counter=key.counter))
 
     def of_subscriptions(self, subscription_ids: Iterable[SubscriptionId]) -> Sequence[Key]:
         """Collect each subscription's keys, then sort by age."""
         wanted = {subscription_id.int for subscription_id in subscription_ids}
         entries = sorted(entry for one in wanted for entry in self._by_subscription.up(one))
-        return self._table.take(iter(entries))
+        return self.table.take(iter(entries))
 
     def of_server(self, server_id: ServerId, *, limit: int, after: KeyId | None = None) -> Sequence[Key]:
         """Walk up by id."""
-        return self._table.take(self._by_server.up(server_id.int, after=below(after)), limit)
+        return self.table.take(self._by_server.up(server_id.int, after=below(after)), limit)
 
     def unsettled(self, limit: int, before: datetime) -> Sequence[KeyId]:
         """Walk up by the time of the last change."""
-        return [key.id for key in self._table.take(self._unsettled.up(), limit) if key.changed_at < before]
+        return [key.id for key in self.table.take(self._unsettled.up(), limit) if key.changed_at < before]
 
     def page(self, *, limit: int, after: KeyId | None = None, user_id: UserId | None = None) -> Sequence[Key]:
         """Walk down by age, one user's keys if asked."""
@@ -74,8 +74,8 @@ class MemoryKeys(port.Keys):
             return []
         before: Entry = () if last is None else (last.created_at, last.id.int)
         if user_id is not None:
-            return self._table.take(self._by_user.down(user_id.int, before=before), limit)
-        return self._table.take(self._by_age.down(before=before), limit)
+            return self.table.take(self._by_user.down(user_id.int, before=before), limit)
+        return self.table.take(self._by_age.down(before=before), limit)
 
 
 def _age(key: Key) -> Entry:

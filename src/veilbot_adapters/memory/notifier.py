@@ -1,22 +1,11 @@
 """Notifier that writes down what it was told to say."""
 
 from collections import defaultdict, deque
-from dataclasses import dataclass
-from uuid import UUID
 
 from veilbot_adapters.memory.network import Network, Pause, step_aside
 from veilbot_core.domain.ids import UserId
 from veilbot_core.domain.user import User
-from veilbot_core.ports.notifier import Delivery, Message, Notice, Notifier
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Alert:
-    """What operators were told."""
-
-    code: str
-    subject: UUID
-    detail: str
+from veilbot_core.ports.notifier import Alert, Delivery, Message, Notice, Notifier
 
 
 class MemoryNotifier(Network, Notifier):
@@ -52,7 +41,7 @@ class MemoryNotifier(Network, Notifier):
             self._told[user.id].append(message)
         return Delivery.TOLD
 
-    async def alert(self, code: str, subject: UUID, detail: str) -> None:
+    async def alert(self, alert: Alert) -> None:
         """Write it down."""
         async with self._call("alert"):
-            self.alerts.append(Alert(code=code, subject=subject, detail=detail))
+            self.alerts.append(alert)

@@ -40,36 +40,36 @@ class MemoryServers(port.Servers):
     def __init__(self, journal: Journal) -> None:
         self._by_age = Index[Server](lambda _: 0, lambda server: (server.created_at,))
         self._by_name = Unique[Server](lambda server: server.name)
-        self._table = Table(journal, indexes=[self._by_age], uniques=[self._by_name])
+        self.table = Table(journal, indexes=[self._by_age], uniques=[self._by_name])
 
     def get(self, server_id: ServerId) -> Server:
         """Return the server. Raises NotFound."""
-        return self._table.get(server_id.int)
+        return self.table.get(server_id.int)
 
     lock = get
 
     def all(self) -> Sequence[Server]:
         """Walk up by age."""
-        return self._table.take(self._by_age.up())
+        return self.table.take(self._by_age.up())
 
     def add(self, server: Server) -> None:
         """Insert."""
-        self._table.insert(server.id.int, server)
+        self.table.insert(server.id.int, server)
 
     def save(self, server: Server) -> None:
         """Replace all but ``reserved``."""
-        self._table.update(server.id.int, replace(server, reserved=self.get(server.id).reserved))
+        self.table.update(server.id.int, replace(server, reserved=self.get(server.id).reserved))
 
     def take_place(self, server_id: ServerId) -> bool:
         """Count one more, if the server is active and has room."""
-        server = self._table.rows.get(server_id.int)
+        server = self.table.rows.get(server_id.int)
         if server is None or server.status is not ServerStatus.ACTIVE or server.reserved >= server.capacity:
             return False
-        self._table.update(server_id.int, replace(server, reserved=server.reserved + 1))
+        self.table.update(server_id.int, replace(server, reserved=server.reserved + 1))
         return True
 
     def free_place(self, server_id: ServerId) -> None:
         """Count one less, never below zero."""
-        server = self._table.rows.get(server_id.int)
+        server = self.table.rows.get(server_id.int)
         if server is not None and server.reserved > 0:
-            self._table.update(server_id.int, replace(server, reserved=server.reserved - 1))
+            self.table.update(server_id.int, replace(server, reserved=server.reserved - 1))

@@ -1,6 +1,6 @@
 """Orders and payments in memory."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 
 from veilbot_adapters.memory.tables import Index, Journal, Table, Unique, below
@@ -79,6 +79,7 @@ class MemoryPayments(port.Payments):
         indexes = [self._by_id, self._by_order, self._by_user, self._by_status]
         self._table = Table(journal, indexes=indexes, uniques=[self._by_movement])
         self._inbox = Table[datetime](journal)
+        self._asked = Table[datetime](journal)
 
     def get(self, payment_id: PaymentId) -> Payment:
         """Return the payment. Raises NotFound."""
@@ -122,6 +123,18 @@ class MemoryPayments(port.Payments):
             return False
         self._inbox.insert((provider, event_id), at)
         return True
+
+    def unseen(self, provider: Provider, event_ids: Iterable[str]) -> set[str]:
+        """Look each of them up."""
+        return {event_id for event_id in event_ids if (provider, event_id) not in self._inbox.rows}
+
+    def asked_until(self, provider: Provider) -> datetime | None:
+        """Return what was remembered last."""
+        return self._asked.rows.get(provider)
+
+    def asked(self, provider: Provider, until: datetime) -> None:
+        """Insert or replace."""
+        (self._asked.update if provider in self._asked.rows else self._asked.insert)(provider, until)
 
 
 def _paid(order: Order) -> int | None:

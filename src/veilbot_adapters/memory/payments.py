@@ -15,7 +15,7 @@ from veilbot_core.domain.money import Money
 from veilbot_core.domain.order import Order
 from veilbot_core.domain.payment import Happening, PaymentEvent, Provider
 from veilbot_core.ports.clock import Clock
-from veilbot_core.ports.payments import OpenCheckout, PaymentGateway
+from veilbot_core.ports.payments import OpenCheckout, PaymentGateway, Told
 
 Webhook = tuple[bytes, Mapping[str, str]]
 """The raw body and the headers, as `MemoryGateway.parse_webhook` takes them."""
@@ -30,6 +30,8 @@ class MemoryCheckout:
     money: Money
     expires_at: datetime
     expired: bool = False
+    processing: bool = False
+    """Whether the customer has done everything and the money is on its way."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,6 +78,12 @@ class MemoryGateway(Network, PaymentGateway):
         self._clock = clock
         self._secret = secret.encode()
         self._charges_of: dict[OrderId, list[MemoryCharge]] = {}
+        self.undone: set[str] = set()
+        """Refunds that did not arrive."""
+        self.happened: dict[str, PaymentEvent] = {}
+        """What the provider tells by webhooks, oldest first, by the event's id."""
+        self.page = 100
+        """Events on one page of `told`."""
         self._events = count(1)
 
     # What the core calls
@@ -106,9 +114,12 @@ class MemoryGateway(Network, PaymentGateway):
         """Look into the books; the event's id is not that of the webhook, as with a real provider."""
         async with self._call("fetch"):
             charges = self._charges_of.get(order.id)
-            if charges:
+            if charges:  # paid late, it is paid all the same
                 return replace(self._charged(charges[0]), event_id=f"fetched_{charges[0].id}")
             checkout, now = self.checkouts.get(order.id), self._clock.now()
+            if checkout and checkout.processing:
+                event = self._about(Happening.PROCESSING, order.id, checkout.page.checkout_id, now)
+                return replace(event, event_id=f"fetched_{checkout.page.checkout_id}_processing")
             ends_at = order.expires_at if checkout is None else checkout.expires_at
             if now < ends_at and not (checkout and checkout.expired):
                 return None
@@ -130,7 +141,16 @@ class MemoryGateway(Network, PaymentGateway):
                 )
                 self.refunds[refund_id] = known
             event = self._about(Happening.REFUNDED, order.id, known.id, known.at, known.money, charge_id=charge_id)
-            return replace(event, event_id=f"evt_{known.id}")
+            return self._happened(replace(event, event_id=f"evt_{known.id}"))
+
+    async def told(self, since: datetime, until: datetime, *, after: str | None = None) -> Told:
+        """Walk back through what happened."""
+        async with self._call("told"):
+            listed = [event for event in reversed(self.happened.values()) if since <= event.at < until]
+            first = 0 if after is None else 1 + next(i for i, event in enumerate(listed) if event.event_id == after)
+            page = listed[first : first + self.page]
+            more = page[-1].event_id if len(listed) > first + self.page else None
+            return Told(events=page, more=more)
 
     # What happens at the provider
 
@@ -146,17 +166,34 @@ class MemoryGateway(Network, PaymentGateway):
             charge = MemoryCharge(id=charge_id, order_id=order_id, money=money or checkout.money, at=self._clock.now())
             self.charges[charge_id] = charge
             charges.append(charge)
-        return self.deliver(self._charged(charges[-1]))
+        return self.deliver(self._happened(self._charged(charges[-1])))
+
+    def process(self, order_id: OrderId) -> None:
+        """Let the customer pay by a method whose money arrives later, by `pay`, or not at all, by `fail`."""
+        self.checkouts[order_id] = replace(self._checkout(order_id), processing=True)
 
     def fail(self, order_id: OrderId) -> Webhook:
-        """Let a try to pay fail; the page stays open."""
-        page = self._checkout(order_id).page
-        return self.deliver(self._about(Happening.FAILED, order_id, page.checkout_id, self._clock.now()))
+        """Let a try to pay fail; the page stays open, unless it is that delayed money does not arrive."""
+        checkout = self._checkout(order_id)
+        page = checkout.page
+        self.checkouts[order_id] = replace(checkout, expired=checkout.processing, processing=False)
+        event = self._about(Happening.FAILED, order_id, page.checkout_id, self._clock.now())
+        return self.deliver(self._happened(event))
 
     def expire(self, order_id: OrderId) -> Webhook:
         """Let the page die unpaid."""
         checkout = self.checkouts[order_id] = replace(self._checkout(order_id), expired=True)
-        return self.deliver(self._about(Happening.EXPIRED, order_id, checkout.page.checkout_id, self._clock.now()))
+        event = self._about(Happening.EXPIRED, order_id, checkout.page.checkout_id, self._clock.now())
+        return self.deliver(self._happened(event))
+
+    def fail_refund(self, refund_id: str) -> Webhook:
+        """Let money that went back not arrive."""
+        known = self.refunds[refund_id]
+        self.undone.add(refund_id)
+        event = self._about(
+            Happening.REFUND_FAILED, known.order_id, known.id, self._clock.now(), known.money, charge_id=known.charge_id
+        )
+        return self.deliver(self._happened(event))
 
     def dispute(self, order_id: OrderId, *, won: bool | None = None) -> Webhook:
         """Let the customer's bank claim the money back; ``won`` ends the dispute for us, or against us."""
@@ -166,9 +203,8 @@ class MemoryGateway(Network, PaymentGateway):
         happening = {None: Happening.DISPUTED, True: Happening.DISPUTE_WON, False: Happening.DISPUTE_LOST}[won]
         charge = charges[0]
         dispute_id = f"dp_{charge.id}"
-        return self.deliver(
-            self._about(happening, order_id, dispute_id, self._clock.now(), charge.money, charge_id=charge.id)
-        )
+        event = self._about(happening, order_id, dispute_id, self._clock.now(), charge.money, charge_id=charge.id)
+        return self.deliver(self._happened(event))
 
     # Webhooks, true and false
 
@@ -184,6 +220,10 @@ class MemoryGateway(Network, PaymentGateway):
         """Sign a body as somebody would who does not know the secret."""
         return body, {SIGNATURE: self._stamp(b"a guess", body, timedelta())}
 
+    def _happened(self, event: PaymentEvent) -> PaymentEvent:
+        """Remember what the webhook tells, the first time."""
+        return self.happened.setdefault(event.event_id, event)
+
     def _stamp(self, secret: bytes, body: bytes, ago: timedelta) -> str:
         moment = str(int((self._clock.now() - ago).timestamp()))
         return f"{moment},{self._signature(secret, moment, body)}"
@@ -198,7 +238,8 @@ class MemoryGateway(Network, PaymentGateway):
         return self.checkouts[order_id]
 
     def _check_covered(self, charge: MemoryCharge, money: Money) -> None:
-        gone = sum(refund.money.amount for refund in self.refunds.values() if refund.charge_id == charge.id)
+        sent = (r for r in self.refunds.values() if r.charge_id == charge.id and r.id not in self.undone)
+        gone = sum(refund.money.amount for refund in sent)
         if money.currency != charge.money.currency or not 0 < money.amount <= charge.money.amount - gone:
             raise Rejected("a refund is no more than what is left of the charge")
 

@@ -10,8 +10,10 @@ from veilbot_adapters.memory.network import Pause, inside_unit_of_work, step_asi
 from veilbot_adapters.memory.offers import MemoryServers, MemoryTariffs
 from veilbot_adapters.memory.orders import MemoryOrders, MemoryPayments
 from veilbot_adapters.memory.requests import MemoryApiKeys, MemoryReplies
+from veilbot_adapters.memory.seals import MemorySeals
 from veilbot_adapters.memory.subscriptions import MemorySubscriptions
 from veilbot_adapters.memory.tables import Journal
+from veilbot_adapters.memory.turns import MemoryTurns
 from veilbot_adapters.memory.users import MemoryUsers
 from veilbot_core.domain.errors import Unavailable, Unknown
 from veilbot_core.ports.clock import Clock
@@ -27,15 +29,17 @@ class MemoryUnitOfWork(UnitOfWork):
     def __init__(self, journal: Journal) -> None:
         self.users = MemoryUsers(journal)
         self.tariffs = MemoryTariffs(journal)
-        self.servers = MemoryServers(journal)
+        self.servers = servers = MemoryServers(journal)
         self.orders = MemoryOrders(journal)
         self.payments = MemoryPayments(journal)
-        self.subscriptions = MemorySubscriptions(journal)
-        self.keys = MemoryKeys(journal)
+        self.subscriptions = subscriptions = MemorySubscriptions(journal)
+        self.keys = keys = MemoryKeys(journal)
         self.outbox = MemoryOutbox(journal)
         self.jobs = MemoryJobs(journal)
         self.api_keys = MemoryApiKeys(journal)
         self.replies = MemoryReplies(journal)
+        self.turns = MemoryTurns(journal)
+        self.seals = MemorySeals(servers, subscriptions, keys)
 
 
 class MemoryStorage(Storage):

@@ -20,41 +20,41 @@ class MemorySubscriptions(port.Subscriptions):
         self._by_user = Index[Subscription](lambda subscription: subscription.user_id.int, _age)
         self._due = Index[Subscription](lambda s: None if s.check_at is None else 0, lambda s: (s.check_at,))
         self._by_digest = Unique[Subscription](lambda subscription: subscription.token_digest)
-        self._table = Table(journal, indexes=[self._by_age, self._by_user, self._due], uniques=[self._by_digest])
+        self.table = Table(journal, indexes=[self._by_age, self._by_user, self._due], uniques=[self._by_digest])
         self._grants_of = Index[Grant](lambda grant: grant.subscription_id.int, lambda grant: (grant.at,))
         self._by_source = Unique[Grant](lambda grant: (grant.source, grant.source_id))
         self._grants = Table(journal, indexes=[self._grants_of], uniques=[self._by_source])
 
     def get(self, subscription_id: SubscriptionId) -> Subscription:
         """Return the subscription. Raises NotFound."""
-        return self._table.get(subscription_id.int)
+        return self.table.get(subscription_id.int)
 
     lock = get
 
     def find(self, subscription_id: SubscriptionId) -> Subscription | None:
         """Return the subscription, or None."""
-        return self._table.rows.get(subscription_id.int)
+        return self.table.rows.get(subscription_id.int)
 
     def by_digest(self, token_digest: str) -> Subscription | None:
         """Return the subscription behind a link."""
-        return self._table.named(self._by_digest, token_digest)
+        return self.table.named(self._by_digest, token_digest)
 
     def of_user(self, user_id: UserId) -> Sequence[Subscription]:
         """Walk down the user's subscriptions."""
-        return self._table.take(self._by_user.down(user_id.int), 100)
+        return self.table.take(self._by_user.down(user_id.int), 100)
 
     def add(self, subscription: Subscription) -> None:
         """Insert."""
-        self._table.insert(subscription.id.int, subscription)
+        self.table.insert(subscription.id.int, subscription)
 
     def save(self, *subscriptions: Subscription) -> None:
         """Replace."""
         for subscription in subscriptions:
-            self._table.update(subscription.id.int, subscription)
+            self.table.update(subscription.id.int, subscription)
 
     def due(self, now: datetime, limit: int) -> Sequence[Subscription]:
         """Walk up by the time of the next check."""
-        first = self._table.take(self._due.up(), limit)
+        first = self.table.take(self._due.up(), limit)
         return [subscription for subscription in first if subscription.check_at and subscription.check_at <= now]
 
     def page(self, *, limit: int, after: SubscriptionId | None = None) -> Sequence[Subscription]:
@@ -63,7 +63,7 @@ class MemorySubscriptions(port.Subscriptions):
         if after is not None and last is None:
             return []
         before: Entry = () if last is None else (last.created_at, last.id.int)
-        return self._table.take(self._by_age.down(before=before), limit)
+        return self.table.take(self._by_age.down(before=before), limit)
 
     def add_grant(self, grant: Grant) -> bool:
         """Insert what was not granted yet."""

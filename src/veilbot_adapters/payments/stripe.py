@@ -1,8 +1,10 @@
 """Stripe: Checkout pages, signed webhooks, refunds (docs.stripe.com/api, API 2026-10-28)."""
 
 import logging
+import re
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import datetime, timedelta
+from math import ceil
 from typing import Any, TypeVar
 
 import httpx
@@ -16,9 +18,9 @@ from veilbot_adapters.resilience import Effect, Guard
 from veilbot_core.domain.errors import InvalidInput, InvalidSignature, Rejected
 from veilbot_core.domain.money import Money
 from veilbot_core.domain.order import Order
-from veilbot_core.domain.payment import Happening, PaymentEvent
+from veilbot_core.domain.payment import PaymentEvent
 from veilbot_core.ports.clock import Clock
-from veilbot_core.ports.payments import OpenCheckout, PaymentGateway
+from veilbot_core.ports.payments import OpenCheckout, PaymentGateway, Told
 
 T = TypeVar("T")
 
@@ -27,6 +29,8 @@ TOLERANCE = 300
 SHORTEST = timedelta(minutes=35)
 LONGEST = timedelta(hours=23, minutes=55)
 """Stripe keeps a checkout open for 30 minutes to 24 hours; five minutes are left for clocks and retries."""
+_LIVE = re.compile(r"[sr]k_(org_)?live_")
+"""How keys begin that move real money (docs.stripe.com/keys)."""
 _TIMEOUT = httpx.Timeout(30.0, connect=10.0)
 """A net below the guard's timeout, which is shorter."""
 
@@ -81,6 +85,7 @@ class StripeGateway(PaymentGateway):
             raise InvalidInput(
                 "Stripe needs at least one webhook secret, and none may be empty", field="webhook_secret"
             )
+        self._live = _LIVE.match(secret_key.strip()) is not None
         self._secrets = tuple(webhook_secrets)
         self._guard = guard
         self._clock = clock
@@ -138,7 +143,7 @@ class StripeGateway(PaymentGateway):
 
     def parse_webhook(self, body: bytes, headers: Mapping[str, str]) -> PaymentEvent | None:
         """Verify the raw bytes, then read them; None for an authentic event that is of no concern."""
-        return events.read_event(self._verified(body, headers.get("stripe-signature", "")))
+        return events.read_event(self._verified(body, headers.get("stripe-signature", "")), live=self._live)
 
     async def fetch(self, order: Order) -> PaymentEvent | None:
         """Ask what became of the order's checkout; None while it is open, or if we never heard of one.
@@ -150,12 +155,24 @@ class StripeGateway(PaymentGateway):
             return None
 
         async def look() -> PaymentEvent | None:
-            session = (await self._client.v1.checkout.sessions.retrieve_async(checkout_id)).to_dict()
-            now = self._clock.now()
-            if session.get("status") == "expired":
-                stamp = events.Stamp(event_id=f"fetch-{checkout_id}-expired", at=now)
-                return events.not_paid(session, stamp, Happening.EXPIRED)
-            return events.charged(session, events.Stamp(event_id=f"fetch-{checkout_id}-paid", at=now))
+            found = await self._client.v1.checkout.sessions.retrieve_async(checkout_id, {"expand": ["payment_intent"]})
+            return events.looked_at(found.to_dict(), self._clock.now())
+
+        return await self._call(look, mutating=False)
+
+    async def told(self, since: datetime, until: datetime, *, after: str | None = None) -> Told:
+        """List events by their creation, in whole seconds as Stripe counts them (docs.stripe.com/api/events/list)."""
+
+        async def look() -> Told:
+            page = await self._client.v1.events.list_async(
+                {
+                    "created": {"gte": int(since.timestamp()), "lt": ceil(until.timestamp())},
+                    "types": list(events.KINDS),
+                    "limit": 100,
+                    **({"starting_after": after} if after else {}),
+                }
+            )
+            return events.read_list([event.to_dict() for event in page.data], more=bool(page.has_more))
 
         return await self._call(look, mutating=False)
 

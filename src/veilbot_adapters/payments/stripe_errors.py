@@ -11,6 +11,7 @@ from contextlib import contextmanager
 import httpx
 import stripe
 
+from veilbot_adapters.resilience import retry_after
 from veilbot_core.domain.errors import MalformedEvent, PortError, Rejected, Unavailable, Unknown
 
 _PLAIN = re.compile(r"[A-Za-z0-9_\[\].-]{1,80}")
@@ -49,7 +50,7 @@ def translated(*, mutating: bool) -> Iterator[None]:
 def _meaning(error: stripe.StripeError, *, mutating: bool) -> PortError:
     status = error.http_status
     if isinstance(error, stripe.RateLimitError):
-        return Unavailable(_sentence("asks for patience", error), retry_after=_retry_after(error))
+        return Unavailable(_sentence("asks for patience", error), retry_after=retry_after(error.headers or {}))
     if isinstance(error, _REFUSALS):
         return Rejected(_sentence("refused", error))
     if isinstance(error, stripe.APIConnectionError):
@@ -57,14 +58,16 @@ def _meaning(error: stripe.StripeError, *, mutating: bool) -> PortError:
             return Unavailable("Stripe cannot be reached")
         return _lost(f"no complete answer ({type(error.__cause__).__name__})", mutating=mutating)
     if status == 409:  # the same idempotency key is being worked on right now
-        return Unavailable(_sentence("is still busy with the first attempt", error), retry_after=_retry_after(error))
+        return Unavailable(
+            _sentence("is still busy with the first attempt", error), retry_after=retry_after(error.headers or {})
+        )
     if status is not None and 400 <= status < 500:
         return Rejected(_sentence("refused", error))
-    return _lost(f"status {status}", mutating=mutating)
+    return _lost(f"status {status}", mutating=mutating, after=retry_after(error.headers or {}))
 
 
-def _lost(what: str, *, mutating: bool) -> PortError:
-    return (Unknown if mutating else Unavailable)(f"Stripe gave {what}")
+def _lost(what: str, *, mutating: bool, after: float | None = None) -> PortError:
+    return (Unknown if mutating else Unavailable)(f"Stripe gave {what}", retry_after=after)
 
 
 def _sentence(verb: str, error: stripe.StripeError) -> str:
@@ -76,9 +79,3 @@ def _sentence(verb: str, error: stripe.StripeError) -> str:
     }
     shown = [f"{name} {value}" for name, value in known.items() if value and _PLAIN.fullmatch(str(value))]
     return f"Stripe {verb} ({', '.join([type(error).__name__, *shown])})"
-
-
-def _retry_after(error: stripe.StripeError) -> float | None:
-    """Read ``Retry-After``; Stripe sends it as seconds, if at all."""
-    value = (error.headers or {}).get("retry-after", "")
-    return min(float(value), 3600.0) if value.isascii() and value.isdigit() and len(value) <= 6 else None

@@ -6,8 +6,8 @@ read from the plain JSON, because building the SDK's objects costs many times mo
 
 import json
 import re
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from types import MappingProxyType
 from typing import Any, NoReturn
@@ -17,6 +17,7 @@ from veilbot_adapters.payments.stripe_money import from_stripe
 from veilbot_core.domain.errors import MalformedEvent
 from veilbot_core.domain.ids import OrderId
 from veilbot_core.domain.payment import Happening, PaymentEvent, Provider
+from veilbot_core.ports.payments import Told
 
 Json = Mapping[str, Any]
 
@@ -24,6 +25,7 @@ MOST_BYTES = 1 << 20
 _ID = re.compile(r"[A-Za-z0-9_-]{1,255}")
 _LATEST = 1 << 40
 """Seconds that a date can still hold."""
+_FAILED_INTENTS = frozenset({"requires_payment_method", "canceled"})
 _UNDONE_REFUNDS = frozenset({"failed", "canceled"})
 _DISPUTE_ENDS = MappingProxyType(
     {
@@ -43,13 +45,37 @@ class Stamp:
     at: datetime
 
 
-def read_event(text: str) -> PaymentEvent | None:
+def read_event(text: str, *, live: bool) -> PaymentEvent | None:
     """Read a verified webhook; None for one that is of no concern.
+
+    ``live`` is the mode of our own key: an event of the other mode tells of money that is not the shop's, or of none.
 
     Raises:
         MalformedEvent: not an event, or one that lacks what we need of it.
     """
     event = _parse(text)
+    found, mode = _read(event), event.get("livemode")
+    if found is None:
+        return None
+    if not isinstance(mode, bool):
+        raise MalformedEvent("livemode is neither true nor false")
+    doubt = "live money, and the shop's key is for tests" if mode else "test money"
+    return found if mode is live else replace(found, doubt=doubt)
+
+
+def read_list(listed: Sequence[Json], *, more: bool) -> Told:
+    """Read a page of events, which came over TLS for our key and need no signature; none of them spoils the others."""
+    found, unreadable = [], []
+    for event in listed:
+        try:
+            found.append(_read(event))
+        except MalformedEvent:
+            unreadable.append(_id(event, "id"))
+    after = _id(listed[-1], "id") if more and listed else None
+    return Told(events=[event for event in found if event is not None], unreadable=unreadable, more=after)
+
+
+def _read(event: Json) -> PaymentEvent | None:
     kind = event.get("type")
     if not isinstance(kind, str):
         raise MalformedEvent("the event has no type")
@@ -78,6 +104,29 @@ def charged(session: Json, stamp: Stamp) -> PaymentEvent | None:
     )
 
 
+def looked_at(session: Json, now: datetime) -> PaymentEvent | None:
+    """Read a checkout session that was asked for, with its payment intent expanded; None while it is open.
+
+    A session is complete when the customer has done everything. With a delayed method its intent is then processing or
+    waits for an action outside; one that failed wants another
+    method (docs.stripe.com/payments/paymentintents/lifecycle).
+    """
+    intent = session.get("payment_intent")
+    flat = {**session, "payment_intent": intent.get("id") if isinstance(intent, dict) else intent}
+    status = session.get("status")
+
+    def stamp(what: str) -> Stamp:
+        return Stamp(event_id=f"fetch-{_id(session, 'id')}-{what}", at=now)
+
+    if status == "expired":
+        return not_paid(flat, stamp("expired"), Happening.EXPIRED)
+    if status == "complete" and session.get("payment_status") == "unpaid":
+        failed = isinstance(intent, dict) and intent.get("status") in _FAILED_INTENTS
+        happening = Happening.FAILED if failed else Happening.PROCESSING
+        return not_paid(flat, stamp(happening), happening)
+    return charged(flat, stamp("paid"))
+
+
 def not_paid(session: Json, stamp: Stamp, happening: Happening) -> PaymentEvent:
     """Read a checkout session that brought nothing."""
     return PaymentEvent(
@@ -91,12 +140,12 @@ def not_paid(session: Json, stamp: Stamp, happening: Happening) -> PaymentEvent:
     )
 
 
-def refunded(refund: Json, stamp: Stamp) -> PaymentEvent:
+def refunded(refund: Json, stamp: Stamp, happening: Happening = Happening.REFUNDED) -> PaymentEvent:
     """Read a refund, wherever it stands."""
     return PaymentEvent(
         provider=Provider.STRIPE,
         event_id=stamp.event_id,
-        happening=Happening.REFUNDED,
+        happening=happening,
         order_id=_order_id(refund),
         external_id=_id(refund, "id"),
         charge_id=_charge_id(refund),
@@ -114,6 +163,8 @@ def _refund_told(refund: Json, stamp: Stamp) -> PaymentEvent | None:
     status = refund.get("status")
     if status is not None and not isinstance(status, str):
         raise MalformedEvent("a refund's status is not a text")
+    if undone(refund):
+        return refunded(refund, stamp, Happening.REFUND_FAILED)
     return refunded(refund, stamp) if status == "succeeded" else None
 
 
@@ -146,11 +197,15 @@ _READERS: Mapping[str, Callable[[Json, Stamp], PaymentEvent | None]] = MappingPr
         "checkout.session.expired": lambda thing, stamp: not_paid(thing, stamp, Happening.EXPIRED),
         "refund.created": _refund_told,
         "refund.updated": _refund_told,
+        "refund.failed": _refund_told,
         "charge.refund.updated": _refund_told,
         "charge.dispute.created": _disputed,
         "charge.dispute.closed": _dispute_closed,
     }
 )
+
+KINDS = tuple(_READERS)
+"""The types of concern; Stripe lists up to 20 at once."""
 
 
 def _parse(text: str) -> Json:

@@ -1,15 +1,17 @@
 """Amounts as Stripe counts them.
 
-Stripe takes minor units, with two special rules (docs.stripe.com/currencies, "special cases" and "three-decimal
-currencies"): UGX and ISK have no minor unit any more but are still sent as if they had two digits, always ``00``; and
+Stripe takes minor units, but not always those of ISO 4217 (docs.stripe.com/currencies, "zero-decimal", "special cases"
+and "three-decimal currencies"): MGA has none there; UGX and ISK are sent as if they had two digits, always ``00``; and
 the last digit of a three-decimal amount is 0.
 """
 
+from veilbot_core.domain.currency import exponent
 from veilbot_core.domain.errors import InvalidInput, MalformedEvent, Rejected
-from veilbot_core.domain.money import Money, exponent
+from veilbot_core.domain.money import Money
 
 _WHOLE_ONLY = frozenset({"UGX", "ISK"})
-_STRIPE_DIGITS = 2
+_DIGITS = {"MGA": 0, "UGX": 2, "ISK": 2}
+"""Where Stripe counts in other units than ISO 4217."""
 
 
 def to_stripe(money: Money) -> int:
@@ -18,9 +20,10 @@ def to_stripe(money: Money) -> int:
     Raises:
         Rejected: Stripe cannot take exactly this much.
     """
-    amount = money.amount * _scale(money.currency)
+    ours, theirs = _units(money.currency)
+    amount, rest = divmod(money.amount * theirs, ours)
     step = 100 if money.currency in _WHOLE_ONLY else 10 if exponent(money.currency) == 3 else 1
-    if amount <= 0 or amount % step:
+    if amount <= 0 or rest or amount % step:
         raise Rejected(f"Stripe cannot take {money}: the price must be positive and a multiple of what it counts in")
     return amount
 
@@ -36,7 +39,8 @@ def from_stripe(amount: object, currency: object) -> Money:
     if not isinstance(currency, str) or not currency.isascii():
         raise MalformedEvent("a currency is not a text")
     code = currency.upper()
-    whole, rest = divmod(amount, _scale(code))
+    ours, theirs = _units(code)
+    whole, rest = divmod(amount * ours, theirs)
     if rest:
         raise MalformedEvent("an amount has a fraction that its currency has not")
     try:
@@ -45,6 +49,6 @@ def from_stripe(amount: object, currency: object) -> Money:
         raise MalformedEvent(error.message) from None
 
 
-def _scale(currency: str) -> int:
-    """Return how many of Stripe's units make one minor unit of ours."""
-    return 10 ** (_STRIPE_DIGITS - exponent(currency)) if currency in _WHOLE_ONLY else 1
+def _units(currency: str) -> tuple[int, int]:
+    """Return how many of our minor units and how many of Stripe's units make one major unit."""
+    return 10 ** exponent(currency), 10 ** _DIGITS.get(currency, exponent(currency))

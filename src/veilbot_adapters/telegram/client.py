@@ -11,9 +11,10 @@ from typing import Any
 
 import aiohttp
 
+from veilbot_adapters.hearsay import repeat
 from veilbot_adapters.resilience import Guard
 from veilbot_adapters.telegram.pace import Pace
-from veilbot_core.domain.errors import Rejected, Unavailable
+from veilbot_core.domain.errors import Rejected, Unavailable, because
 
 _LOG = logging.getLogger(__name__)
 _TELEGRAM = "https://api.telegram.org"
@@ -45,7 +46,8 @@ class BotApi:
 
         Raises:
             Unavailable: Telegram cannot be reached, or asks for a pause.
-            Rejected: it refuses; ``field`` is ``token`` when it does not know the bot.
+            Rejected: it refuses; ``field`` is ``token`` when it does not know the bot, ``conflict`` when another
+                process takes its updates.
             Gone: nobody can be reached there.
         """
         body = json.dumps(payload, ensure_ascii=False).encode()
@@ -81,7 +83,7 @@ class BotApi:
             async with session.post(self._base + method, data=body, headers={"Content-Type": content_type}) as response:
                 status, answer = response.status, await response.read()
         except (aiohttp.ClientError, OSError) as error:
-            raise Unavailable(f"Telegram cannot be reached ({method}: {type(error).__name__})") from None
+            raise Unavailable(f"Telegram cannot be reached ({method}: {because(error)})") from None
         if status != 200:
             self._refused(method, status, answer)
         try:
@@ -107,10 +109,12 @@ class BotApi:
         if status >= 500 or status == 408:
             raise Unavailable(f"Telegram failed ({method}: {status})")
         if status == 403 or (status == 400 and any(sign in description.lower() for sign in _GONE)):
-            raise Gone(f"nobody is there ({method}: {description})")
+            raise Gone(f"nobody is there ({method}: {repeat(description)})")
         if status in {401, 404}:
             raise Rejected("Telegram does not know this bot: check VEILBOT_TELEGRAM__TOKEN", field="token")
-        raise Rejected(f"Telegram refuses {method}: {status} {description}")
+        if status == 409:
+            raise Rejected(f"another process takes this bot's updates ({repeat(description)})", field="conflict")
+        raise Rejected(f"Telegram refuses {method}: {status} {repeat(description)}")
 
 
 def _read(answer: bytes) -> tuple[str, float]:

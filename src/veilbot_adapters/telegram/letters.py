@@ -7,7 +7,6 @@ import re
 from base64 import urlsafe_b64encode
 from html import unescape
 from typing import Any
-from uuid import UUID
 
 from veilbot_adapters.telegram.texts import Html, Texts
 from veilbot_core.domain.user import Language
@@ -15,21 +14,14 @@ from veilbot_core.ports.notifier import Access, Message, Notice
 
 _CAPTION = 1024  # https://core.telegram.org/bots/api#sendphoto, in UTF-16 units after the markup is read
 _TEXT = 4096
+_PLAIN = {
+    Notice.PAID: "paid",
+    Notice.HELD: "held",
+    Notice.REFUNDED: "refunded",
+    Notice.ENDED: "ended",
+}
+"""Notices that name the tariff and nothing else."""
 _TAG = re.compile(r"<[^>]*>")
-
-ALERTS = frozenset(
-    {
-        "order.held",
-        "payment.held",
-        "payment.disputed",
-        "key.refused",
-        "server.down",
-        "server.up",
-        "order.waiting",
-        "job.dead",
-    }
-)
-"""The codes that have a text of their own."""
 
 
 def write(texts: Texts, message: Message) -> Html:
@@ -41,14 +33,13 @@ def write(texts: Texts, message: Message) -> Html:
             return Html("\n\n".join([_ready(texts, message), _link(texts, message)]))
         case Notice.RENEWED:
             return texts(language, "renewed", tariff=tariff, until=_until(texts, message))
-        case Notice.PAID:
-            return texts(language, "paid", tariff=tariff)
-        case Notice.HELD:
-            return texts(language, "held", tariff=tariff)
-        case Notice.REFUNDED:
-            return texts(language, "refunded", tariff=tariff)
-        case Notice.ENDED:
-            return texts(language, "ended", tariff=tariff)
+        case Notice.PAID | Notice.HELD | Notice.REFUNDED | Notice.ENDED:
+            return texts(language, _PLAIN[message.notice], tariff=tariff)
+        case Notice.MOVED:
+            return _moved(texts, message)
+        case Notice.EXTRA | Notice.REFUND_FAILED:
+            name = "extra" if message.notice is Notice.EXTRA else "refund-failed"
+            return texts(language, name, tariff=tariff, money=_money(texts, message))
         case Notice.EXPIRING:
             stage = message.reminder if message.reminder in {"3d", "1d", "1h"} else "3d"
             return texts(language, f"expiring-{stage}", tariff=tariff, until=until)
@@ -72,7 +63,7 @@ def buttons(texts: Texts, message: Message) -> dict[str, Any] | None:
     language = message.language
     keys = {"text": texts(language, "button-keys"), "callback_data": "k"}
     match message.notice:
-        case Notice.READY:
+        case Notice.READY | Notice.MOVED:
             return _rows([keys], [{"text": texts(language, "button-connect"), "callback_data": "h"}])
         case Notice.EXPIRING | Notice.ENDED if message.subscription_id is not None:
             data = "e" + urlsafe_b64encode(message.subscription_id.bytes).rstrip(b"=").decode()
@@ -81,15 +72,6 @@ def buttons(texts: Texts, message: Message) -> dict[str, Any] | None:
             return _rows([keys])
         case _:
             return None
-
-
-def alert(texts: Texts, language: Language, code: str, subject: UUID, detail: str) -> str:
-    """Return what operators read about a fact."""
-    if code in ALERTS:
-        text = texts(language, f"alert-{code.replace('.', '-')}", subject=str(subject))
-    else:
-        text = texts(language, "alert-other", code=code, subject=str(subject))
-    return f"{text}\n\n{texts.safe(detail[:500])}" if detail else text
 
 
 def length(text: str) -> int:
@@ -113,10 +95,22 @@ def _ready(texts: Texts, message: Message) -> Html:
     return texts(message.language, "ready", tariff=message.tariff, until=_until(texts, message))
 
 
+def _moved(texts: Texts, message: Message) -> Html:
+    head = texts(message.language, "moved", tariff=message.tariff)
+    keys = _keys(texts, message.language, texts(message.language, "keys-label"), message.keys)
+    return Html("\n\n".join([head, *keys, _link(texts, message)]))
+
+
 def _until(texts: Texts, message: Message) -> Html:
     if message.ends_at is None:
         return texts(message.language, "forever")
     return texts(message.language, "ready-until", until=texts.moment(message.language, message.ends_at))
+
+
+def _money(texts: Texts, message: Message) -> Html:
+    if message.money is None or not message.money.amount:
+        return texts(message.language, "some-money")
+    return Texts.safe(texts.money(message.language, message.money))
 
 
 def _link(texts: Texts, message: Message) -> Html:

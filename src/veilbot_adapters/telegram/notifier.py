@@ -3,15 +3,14 @@
 import logging
 from collections.abc import Sequence
 from typing import Any
-from uuid import UUID
 
 from veilbot_adapters import qr
-from veilbot_adapters.telegram import letters
+from veilbot_adapters.telegram import alerts, letters
 from veilbot_adapters.telegram.client import BotApi, Gone
 from veilbot_adapters.telegram.texts import Texts
 from veilbot_core.domain.errors import PortError, Rejected
 from veilbot_core.domain.user import Language, User
-from veilbot_core.ports.notifier import Delivery, Message, Notice, Notifier
+from veilbot_core.ports.notifier import Alert, Delivery, Message, Notice, Notifier
 
 _LOG = logging.getLogger(__name__)
 
@@ -54,21 +53,21 @@ class TelegramNotifier(Notifier):
             return Delivery.UNREACHABLE
         return Delivery.TOLD
 
-    async def alert(self, code: str, subject: UUID, detail: str) -> None:
+    async def alert(self, alert: Alert) -> None:
         """Tell every operator; one who cannot be reached is passed over.
 
         Raises:
             Unavailable: somebody was not told because Telegram failed; all are told again.
         """
-        text = letters.alert(self._texts, self._admin_language, code, subject, detail)
+        text = alerts.write(self._texts, self._admin_language, alert)
         if not self._admin_ids:
-            _LOG.warning("no operator to tell: %s %s", code, subject)
+            _LOG.warning("no operator to tell: %s %s", alert.code, alert.subject)
         trouble: PortError | None = None
         for admin_id in self._admin_ids:
             try:
                 await self._write(admin_id, text, None)
             except Rejected as error:
-                _LOG.warning("operator %s cannot be told of %s %s: %s", admin_id, code, subject, error)
+                _LOG.warning("operator %s cannot be told of %s %s: %s", admin_id, alert.code, alert.subject, error)
             except PortError as error:
                 trouble = error
         if trouble is not None:

@@ -11,6 +11,7 @@ from typing import Any
 
 import httpx
 
+from veilbot_adapters.resilience import retry_after
 from veilbot_adapters.vpn.pinning import MOST, PinnedTransport, PrivateAddress, TooLarge, WrongCertificate
 from veilbot_core.domain.errors import Rejected, Unavailable, Unknown
 
@@ -87,7 +88,7 @@ class OutlineApi:
     def _read(self, response: httpx.Response) -> Reply:
         status = response.status_code
         if status in {408, 425, 429} or status >= 500:
-            after = _seconds(response.headers.get("retry-after", ""))
+            after = retry_after(response.headers)
             raise Unavailable(f"{self.host} cannot do it now (HTTP {status})", retry_after=after)
         if status == 204:
             return Reply(status, {})
@@ -113,8 +114,3 @@ class OutlineApi:
         if response.is_success:
             raise self.nonsense("the answer is no JSON object")
         return {}
-
-
-def _seconds(text: str) -> float | None:
-    """Read a Retry-After that is a number; dates are ignored."""
-    return min(float(text), 86_400.0) if text.isascii() and text.isdecimal() else None

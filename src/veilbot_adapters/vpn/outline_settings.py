@@ -5,7 +5,7 @@ import re
 from collections.abc import Mapping
 from urllib.parse import urlsplit
 
-from veilbot_adapters.vpn.addresses import is_host, is_public
+from veilbot_adapters.addresses import is_host, is_public
 from veilbot_core.domain.errors import InvalidInput
 
 _PATH = re.compile(r"(/[A-Za-z0-9_~-][A-Za-z0-9._~-]*)+")

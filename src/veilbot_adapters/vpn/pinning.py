@@ -9,7 +9,7 @@ import ssl
 
 import httpx
 
-from veilbot_adapters.vpn.addresses import resolve
+from veilbot_adapters.addresses import resolve
 from veilbot_adapters.vpn.connection import Answer, AnswerTooLarge, BadAnswer, Connection
 
 MOST = "most"

@@ -10,6 +10,7 @@ from typing import TypeVar
 
 import grpc
 from google.protobuf.message import DecodeError, Message
+from google.protobuf.unknown_fields import UnknownFieldSet
 
 from veilbot_adapters.vpn.proto import core_pb2 as pb
 from veilbot_adapters.vpn.v2ray_accounts import Flavour
@@ -116,6 +117,8 @@ class CoreApi:
             read: M = answer.FromString(content)
         except DecodeError as error:
             raise self.nonsense("the answer cannot be read") from error
+        if _mistyped(read):
+            raise self.nonsense("the answer is one to another question")
         return read
 
     async def _open(self) -> grpc.aio.Channel:
@@ -141,3 +144,15 @@ class CoreApi:
         if code is grpc.StatusCode.RESOURCE_EXHAUSTED:
             raise Rejected(f"{self.host} sends more than any core does") from error
         raise self.nonsense(f"gRPC status {code.name}") from error
+
+
+def _mistyped(message: Message) -> bool:
+    """Whether a field has a type of its own; protobuf drops such a one, so that a list would seem to be empty.
+
+    Fields of other numbers are those that we do not use. The first of many stands for all.
+    """
+    numbers = message.DESCRIPTOR.fields_by_number
+    if any(field.field_number in numbers for field in UnknownFieldSet(message)):
+        return True
+    inner = [value for field, value in message.ListFields() if field.message_type is not None]
+    return any(_mistyped(value if isinstance(value, Message) else value[0]) for value in inner)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from google.protobuf.message import Message
 
+from veilbot_adapters.hearsay import repeat
 from veilbot_adapters.vpn.proto import core_pb2 as pb
 from veilbot_adapters.vpn.v2ray_accounts import Flavour, email, remote_id, same_account, user
 from veilbot_adapters.vpn.v2ray_api import CoreApi, Said
@@ -195,7 +196,7 @@ class CoreServer:
         """Add a user; return what was said if it is there already. Only `add` may call this."""
         said = await self._change(flavour, "AddUser", pb.AddUserOperation(user=wanted))
         if said is not None and not _EXISTS.search(said.text):
-            raise Rejected(f"{self._api.host} refused a user: {ascii(said.text)[-120:]}")
+            raise Rejected(f"{self._api.host} refused a user: {repeat(said.text)[-120:]}")
         return said
 
     async def _change(self, flavour: Flavour, name: str, operation: Message) -> Said | None:

@@ -52,7 +52,7 @@ def _vmess(secret: str, name: str, settings: Mapping[str, str]) -> str:
         "port": settings["port"],
         "id": secret,
         "aid": "0",
-        "scy": "auto",
+        "scy": "aes-128-gcm",  # inside TLS some apps take "auto" as none, which Xray 26 refuses
         "net": network,
         "type": "gun" if network == "grpc" else "none",
         "host": settings.get("host", ""),

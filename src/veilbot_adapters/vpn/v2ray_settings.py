@@ -4,7 +4,7 @@ import re
 from collections.abc import Callable, Mapping
 from ipaddress import ip_address
 
-from veilbot_adapters.vpn.addresses import is_host, is_public, literal
+from veilbot_adapters.addresses import is_host, is_public, literal
 from veilbot_adapters.vpn.v2ray_tls import check_pair
 from veilbot_core.domain.errors import InvalidInput
 

@@ -17,7 +17,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from cryptography.x509.oid import NameOID
 
-from veilbot_adapters.vpn.addresses import resolve
+from veilbot_adapters.addresses import resolve
 from veilbot_core.domain.errors import InvalidInput, Rejected, Unavailable
 
 _MOST = 32_000_000

@@ -32,6 +32,7 @@ Each class has a stable ``code``. HTTP statuses and sentences for people live in
 test proves total over this tree.
 """
 
+import os
 from typing import ClassVar
 
 
@@ -196,3 +197,13 @@ class Unknown(PortError):
     """It may have happened; look before doing it again."""
 
     code = "unknown"
+
+
+def because(error: BaseException) -> str:
+    """Return why a connection failed, in the system's words: "Connection refused"; never an address.
+
+    What is not of the system's making is named by its kind.
+    """
+    if isinstance(error, OSError) and error.errno:
+        return os.strerror(error.errno) if error.errno > 0 else str(error.strerror)  # names have numbers below zero
+    return "no answer in time" if isinstance(error, TimeoutError) else type(error).__name__

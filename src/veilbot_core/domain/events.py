@@ -27,7 +27,9 @@ class EventType(StrEnum):
     PAYMENT_SUCCEEDED = "payment.succeeded"
     PAYMENT_FAILED = "payment.failed"
     PAYMENT_HELD = "payment.held"
+    """It fits no order that waits for money; money that stops its order is told as `ORDER_HELD` alone."""
     PAYMENT_REFUNDED = "payment.refunded"
+    PAYMENT_REFUND_FAILED = "payment.refund_failed"
     PAYMENT_DISPUTED = "payment.disputed"
     SUBSCRIPTION_CREATED = "subscription.created"
     SUBSCRIPTION_EXTENDED = "subscription.extended"
@@ -37,6 +39,7 @@ class EventType(StrEnum):
     SUBSCRIPTION_THAWED = "subscription.thawed"
     KEY_ISSUED = "key.issued"
     KEY_CHANGED = "key.changed"
+    KEY_MOVED = "key.moved"
     KEY_EXPIRED = "key.expired"
     KEY_REVOKED = "key.revoked"
     KEY_REFUSED = "key.refused"
@@ -63,8 +66,10 @@ FOLLOW_UPS: Mapping[EventType, tuple[JobKind, ...]] = MappingProxyType(
         EventType.ORDER_FULFILLED: (JobKind.TELL_READY,),
         EventType.ORDER_HELD: (JobKind.TELL_HELD, JobKind.ALERT),
         EventType.ORDER_REFUNDED: (JobKind.TELL_REFUNDED,),
-        EventType.PAYMENT_HELD: (JobKind.ALERT,),
+        EventType.PAYMENT_HELD: (JobKind.TELL_EXTRA, JobKind.ALERT),
+        EventType.PAYMENT_REFUND_FAILED: (JobKind.TELL_REFUND_FAILED, JobKind.ALERT),
         EventType.PAYMENT_DISPUTED: (JobKind.ALERT,),
+        EventType.KEY_MOVED: (JobKind.TELL_MOVED,),
         EventType.KEY_REFUSED: (JobKind.ALERT,),
         EventType.SERVER_DOWN: (JobKind.ALERT,),
         EventType.SERVER_UP: (JobKind.ALERT,),

@@ -18,10 +18,14 @@ class JobKind(StrEnum):
     REFUND_ORDER = "refund_order"
     APPLY_KEY = "apply_key"
     RESTORE_KEYS = "restore_keys"
+    MOVE_KEYS = "move_keys"
     TELL_PAID = "tell_paid"
     TELL_READY = "tell_ready"
     TELL_HELD = "tell_held"
     TELL_REFUNDED = "tell_refunded"
+    TELL_MOVED = "tell_moved"
+    TELL_EXTRA = "tell_extra"
+    TELL_REFUND_FAILED = "tell_refund_failed"
     TELL_REMINDER = "tell_reminder"
     ALERT = "alert"
     RECONCILE_SERVER = "reconcile_server"
@@ -29,12 +33,13 @@ class JobKind(StrEnum):
     EXPIRE = "expire"
     PROBE = "probe"
     RECONCILE = "reconcile"
+    SETTLE = "settle"
 
 
 DELAYS: Mapping[JobKind, timedelta] = MappingProxyType({JobKind.TELL_PAID: timedelta(seconds=3)})
 """Work that waits a moment before it is due: "your key is coming" is only worth saying if it did not come at once."""
 
-SCHEDULES = frozenset({JobKind.SWEEP, JobKind.EXPIRE, JobKind.PROBE, JobKind.RECONCILE})
+SCHEDULES = frozenset({JobKind.SWEEP, JobKind.EXPIRE, JobKind.PROBE, JobKind.RECONCILE, JobKind.SETTLE})
 """Jobs that are never done, only due again; one row each, so that they fire once in any number of processes."""
 
 EVERYTHING = UUID(int=0)
@@ -87,6 +92,23 @@ class Job:
             due=due or now,
             created_at=now,
         )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ticket:
+    """What a queue carries of a job: enough to take it, and to know it by when it lies among the dead letters."""
+
+    id: JobId
+    fence: int
+    """The fence that it was handed over with; whoever takes it makes that grow, so it is good for one taking."""
+    kind: JobKind
+    subject: UUID
+    detail: str = ""
+
+    @classmethod
+    def of(cls, job: Job) -> "Ticket":
+        """Make the ticket of a job that was just handed over."""
+        return cls(id=job.id, fence=job.fence, kind=job.kind, subject=job.subject, detail=job.detail)
 
 
 def backoff(attempts: int, spread: float, *, first: float = 1.0, most: float = 60.0) -> timedelta:

@@ -1,5 +1,6 @@
 """Key: one access credential on one server, wanted state beside observed state."""
 
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -39,6 +40,8 @@ class Key:
     """What the customer's app opens, sealed under the id; None until the server answered."""
     order_id: OrderId | None = None
     """The order that waits for it."""
+    replaces: KeyId | None = None
+    """The key of the same subscription that its customer has until this one works, and that goes then."""
     used: int = 0
     """Bytes; our own ledger, never falls."""
     counter: int = 0
@@ -55,10 +58,15 @@ class Key:
 
     @property
     def settled(self) -> bool:
-        """Whether the server has what we want."""
+        """Whether the server has what we want, and nothing waits for that."""
         if not self.desired.present:
             return not self.observed.present and not self.placed
-        return self.desired == self.observed and self.access_url is not None
+        return self.desired == self.observed and self.access_url is not None and self.replaces is None
+
+    @property
+    def works(self) -> bool:
+        """Whether it is wanted, and its customer can use it as far as we know."""
+        return self.desired.present and self.observed.present and self.access_url is not None
 
     @property
     def spent(self) -> bool:
@@ -67,8 +75,11 @@ class Key:
         return self.protocol is Protocol.OUTLINE and limit is not None and self.counter >= limit
 
     def want(self, state: KeyState, at: datetime) -> "Key":
-        """Return it with another wanted state."""
-        return self if state == self.desired else replace(self, desired=state, changed_at=at, note="")
+        """Return it with another wanted state; one that is not wanted replaces nothing."""
+        if state == self.desired:
+            return self
+        replaces = self.replaces if state.present else None
+        return replace(self, desired=state, replaces=replaces, changed_at=at, note="")
 
     def place(self, *, held: bool) -> "Key":
         """Return it with or without a place of its server."""
@@ -77,6 +88,10 @@ class Key:
     def await_for(self, order_id: OrderId) -> "Key":
         """Return it with the order that waits for it."""
         return replace(self, order_id=order_id)
+
+    def take_over(self, key_id: KeyId | None) -> "Key":
+        """Return it as the one that takes the place of another when it works, or of none."""
+        return replace(self, replaces=key_id)
 
     def seen(self, state: KeyState, at: datetime, access_url: Sealed | None = None) -> "Key":
         """Record what the server has now."""
@@ -97,3 +112,14 @@ class Key:
             grown = reading - self.counter if reading >= self.counter else reading
             return replace(self, used=self.used + grown, counter=reading)
         return replace(self, used=max(self.used, reading), counter=reading)
+
+
+def serving(keys: Iterable[Key]) -> list[Key]:
+    """Return the wanted keys that customers have or wait for; one that is to replace another does not count yet."""
+    return [key for key in keys if key.desired.present and key.replaces is None]
+
+
+def lasting(keys: Sequence[Key]) -> list[Key]:
+    """Return the wanted keys that stay; one that is being replaced does not count any more."""
+    replaced = {key.replaces for key in keys}
+    return [key for key in keys if key.desired.present and key.id not in replaced]

@@ -1,27 +1,14 @@
 """Money: whole minor units and a currency, never a float."""
 
 import re
-from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 
+from veilbot_core.domain.currency import exponent
 from veilbot_core.domain.errors import InvalidInput
 
 _CODE = re.compile(r"[A-Z]{3}")
 _MAX = 10**15
-# ISO 4217 minor units where they are not two; XTR is Telegram Stars, which have none.
-_EXPONENTS: Mapping[str, int] = dict.fromkeys(
-    (
-        *("BIF", "CLP", "DJF", "GNF", "JPY", "KMF", "KRW", "MGA", "PYG", "RWF", "UGX", "VND", "VUV"),
-        *("XAF", "XOF", "XPF", "XTR"),
-    ),
-    0,
-) | dict.fromkeys(("BHD", "IQD", "JOD", "KWD", "LYD", "OMR", "TND"), 3)
-
-
-def exponent(currency: str) -> int:
-    """Return how many decimal digits the minor unit of ``currency`` has (ISO 4217)."""
-    return _EXPONENTS.get(currency, 2)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -51,7 +51,7 @@ class Order:
     checkout_id: str | None = None
     checkout_url: str | None = None
     note: str = ""
-    """Why it is held, for the operator."""
+    """What an operator should know: why it is held, or that a refund of it failed."""
     created_at: datetime
     expires_at: datetime
     paid_at: datetime | None = None
@@ -95,6 +95,10 @@ class Order:
         """Record that all of its money went back."""
         self._to(OrderStatus.REFUNDED)
         return replace(self, status=OrderStatus.REFUNDED, closed_at=at)
+
+    def remark(self, note: str) -> "Order":
+        """Return it with another note for the operator."""
+        return replace(self, note=note)
 
     def serve(self, subscription_id: SubscriptionId) -> "Order":
         """Tie it to the subscription that it extends."""

@@ -24,6 +24,8 @@ class PaymentKind(StrEnum):
     """The customer's bank took the money back for now."""
     REVERSAL = "reversal"
     """A dispute was won: the money came back."""
+    REFUND_FAILED = "refund_failed"
+    """A refund did not reach the customer; it has the refund's id, and the money is with us again."""
 
 
 class PaymentStatus(StrEnum):
@@ -61,13 +63,13 @@ def given_back(movements: Sequence[Payment]) -> tuple[int, int]:
     charges = [p for p in movements if p.kind is PaymentKind.CHARGE]
     paid = [p for p in charges if p.status is PaymentStatus.ACCEPTED] or charges
     ours = {None, *(p.external_id for p in paid)}
-    back = [p for p in movements if p.kind is PaymentKind.REFUND and p.charge_id in ours]
+    back = [p for p in _refunds(movements) if p.charge_id in ours]
     return _total(back), _total(paid)
 
 
 def refundable(movements: Sequence[Payment]) -> tuple[Payment, int] | None:
     """Return the charge that a refund comes from and what is left of it; money that was held goes back first."""
-    refunds = [p for p in movements if p.kind is PaymentKind.REFUND]
+    refunds = _refunds(movements)
     charges = [p for p in movements if p.kind is PaymentKind.CHARGE]
     for charge in sorted(charges, key=lambda p: p.status is not PaymentStatus.HELD):
         left = charge.money.amount - _total([p for p in refunds if p.charge_id == charge.external_id])
@@ -82,6 +84,17 @@ def under_dispute(movements: Sequence[Payment]) -> bool:
     return bool(disputes - {p.external_id for p in movements if p.kind is PaymentKind.REVERSAL})
 
 
+def failed_refunds(movements: Sequence[Payment]) -> int:
+    """Return how many refunds did not reach the customer."""
+    return sum(p.kind is PaymentKind.REFUND_FAILED for p in movements)
+
+
+def _refunds(movements: Sequence[Payment]) -> list[Payment]:
+    """Return the refunds that have not failed, as far as we know."""
+    failed = {p.external_id for p in movements if p.kind is PaymentKind.REFUND_FAILED}
+    return [p for p in movements if p.kind is PaymentKind.REFUND and p.external_id not in failed]
+
+
 def _total(movements: Sequence[Payment]) -> int:
     return sum(payment.money.amount for payment in movements)
 
@@ -90,9 +103,13 @@ class Happening(StrEnum):
     """What a provider's event says, in our words."""
 
     CHARGED = "charged"
+    PROCESSING = "processing"
+    """The customer has paid by a method whose money arrives, or fails, later."""
     FAILED = "failed"
     EXPIRED = "expired"
     REFUNDED = "refunded"
+    REFUND_FAILED = "refund_failed"
+    """A refund that was under way did not reach the customer."""
     DISPUTED = "disputed"
     DISPUTE_WON = "dispute_won"
     DISPUTE_LOST = "dispute_lost"
@@ -113,6 +130,8 @@ class PaymentEvent:
     money: Money | None
     at: datetime
     """The provider's time of the event, UTC."""
+    doubt: str = ""
+    """Why a person must look at it although it is authentic: a charge with a doubt is held."""
 
 
 class Receipt(StrEnum):

@@ -13,6 +13,7 @@ def _every() -> Mapping[JobKind, timedelta]:
         JobKind.EXPIRE: timedelta(seconds=30),
         JobKind.PROBE: timedelta(seconds=60),
         JobKind.RECONCILE: timedelta(minutes=15),
+        JobKind.SETTLE: timedelta(minutes=10),
     }
 
 
@@ -39,3 +40,7 @@ class Policy:
     """Where the same links open too, if ``public_url`` does not."""
     status_ttl: timedelta = timedelta(seconds=10)
     """How long a server's probed status is good."""
+    goods_ttl: timedelta = timedelta(seconds=10)
+    """How long tariffs and servers are shown as they were read."""
+    users_ttl: timedelta = timedelta(seconds=60)
+    """How long a customer is greeted as they were read."""

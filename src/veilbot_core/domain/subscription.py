@@ -98,6 +98,8 @@ class Subscription:
     vip: bool = False
     """No end and no quota while set."""
     frozen_at: datetime | None = None
+    cut_off: bool = False
+    """A refund took back all that was left: no grace follows."""
     check_at: datetime | None
     """When time next asks something of it; None when nothing more is to come."""
     created_at: datetime
@@ -108,15 +110,18 @@ class Subscription:
             return Standing.FROZEN
         if self.vip or now < self.ends_at:
             return Standing.ACTIVE
-        return Standing.GRACE if now < self.ends_at + grace else Standing.EXPIRED
+        return Standing.GRACE if now < self.ends_at + grace and not self.cut_off else Standing.EXPIRED
 
     def wants_keys(self, now: datetime, grace: timedelta) -> bool:
         """Whether its keys belong on the servers at ``now``."""
         return self.standing(now, grace) in {Standing.ACTIVE, Standing.GRACE}
 
     def until(self, end: datetime, now: datetime, grace: timedelta) -> "Subscription":
-        """Return it with another end, to be looked at when that end first asks for something."""
-        moved = replace(self, ends_at=end)
+        """Return it with another end, to be looked at when that end first asks for something.
+
+        What time ends is there until then: an end that is over already comes of a refund.
+        """
+        moved = replace(self, ends_at=end, cut_off=end <= now)
         return replace(moved, check_at=moved.next_check(now, grace))
 
     def renew(self, tariff_id: TariffId, terms: Terms) -> "Subscription":
@@ -144,5 +149,7 @@ class Subscription:
 
     def next_check(self, now: datetime, grace: timedelta) -> datetime | None:
         """Return when time next asks something of it after ``now``: a reminder, the end, the end of grace."""
+        if self.cut_off:
+            return None
         moments = [self.ends_at - before for before in _BEFORE.values()] + [self.ends_at + grace]
         return min((moment for moment in moments if moment > now), default=None)

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 
+from veilbot_core.domain.currency import check_currency
 from veilbot_core.domain.errors import InvalidInput, TariffUnavailable
 from veilbot_core.domain.ids import TariffId
 from veilbot_core.domain.money import Money
@@ -15,6 +16,8 @@ class Protocol(StrEnum):
 
     OUTLINE = "outline"
     V2RAY = "v2ray"
+    OTHER = "other"
+    """What an adapter from outside this repository speaks; a shop without one sells none of it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,6 +63,7 @@ class Tariff:
     def __post_init__(self) -> None:
         """Refuse a price of nothing: what is free is a trial."""
         for currency, amount in self.prices.items():
+            check_currency(currency)
             if Money(amount=amount, currency=currency).amount <= 0:
                 raise InvalidInput("a price is more than zero", field="prices")
         if not self.prices and not self.trial:

@@ -7,6 +7,7 @@ from enum import StrEnum
 from typing import Protocol, runtime_checkable
 from uuid import UUID
 
+from veilbot_core.domain.money import Money
 from veilbot_core.domain.user import Language, User
 
 
@@ -18,6 +19,10 @@ class Notice(StrEnum):
     RENEWED = "renewed"
     HELD = "held"
     REFUNDED = "refunded"
+    MOVED = "moved"
+    REFUND_FAILED = "refund_failed"
+    EXTRA = "extra"
+    """Money for an order that waited for none."""
     EXPIRING = "expiring"
     ENDED = "ended"
 
@@ -44,10 +49,48 @@ class Message:
     link: str = ""
     """The subscription link; a secret."""
     keys: tuple[Access, ...] = field(default=())
+    money: Money | None = None
+    """What came or did not arrive, where the notice is about money alone."""
     subscription_id: UUID | None = None
     """For the buttons that belong to it."""
     reminder: str = ""
     """Which reminder it is: ``3d``, ``1d``, ``1h``."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class About:
+    """Whom and what some trouble is about, as far as it is known; no field holds a secret."""
+
+    reason: str = ""
+    """Why, as it was written down for operators."""
+    customer: str = ""
+    """The name, and the Telegram account if there is one."""
+    order_id: UUID | None = None
+    tariff: str = ""
+    money: Money | None = None
+    payment: str = ""
+    """The provider's id of the movement."""
+    server: str = ""
+    """Its name."""
+    since: datetime | None = None
+
+
+NOBODY = About()
+"""About nobody that we know."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Alert:
+    """Something that needs a person; the adapter owns the words, and says what to do."""
+
+    code: str
+    """A fact's type (``order.held``), or ``order.waiting``, ``job.dead``, ``settle.trouble``, ``sweep.failing`` ..."""
+    subject: UUID
+    about: About = NOBODY
+    job_id: UUID | None = None
+    """The dead job, to be tried again by this id."""
+    work: str = ""
+    """What kind of work it is that failed."""
 
 
 class Delivery(StrEnum):
@@ -71,10 +114,8 @@ class Notifier(Protocol):
         """
 
     @abstractmethod
-    async def alert(self, code: str, subject: UUID, detail: str) -> None:
+    async def alert(self, alert: Alert) -> None:
         """Tell every operator that something needs a person.
-
-        ``code`` is a fact's type (``order.held``); ``detail`` holds no secret.
 
         Raises:
             Unavailable: try again later.

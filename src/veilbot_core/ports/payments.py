@@ -1,8 +1,9 @@
 """Payments: taking money through a provider."""
 
 from abc import abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Protocol, runtime_checkable
 
 from veilbot_core.domain.money import Money
@@ -16,6 +17,18 @@ class OpenCheckout:
 
     checkout_id: str
     url: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Told:
+    """One page of what a provider has told, newest first."""
+
+    events: Sequence[PaymentEvent]
+    """Those of concern."""
+    unreadable: Sequence[str] = ()
+    """Ids of events of concern that are not understandable."""
+    more: str | None = None
+    """Where the next page begins; None on the last one."""
 
 
 @runtime_checkable
@@ -43,7 +56,19 @@ class PaymentGateway(Protocol):
 
     @abstractmethod
     async def fetch(self, order: Order) -> PaymentEvent | None:
-        """Ask what became of the order's checkout: CHARGED, EXPIRED, or None while it is open.
+        """Ask what became of the order's checkout; None while it is open, or if the provider knows of none.
+
+        Returns: CHARGED, EXPIRED, PROCESSING while the money is on its way, FAILED when it did not arrive.
+
+        Raises:
+            Unavailable, Rejected: as everywhere.
+        """
+
+    @abstractmethod
+    async def told(self, since: datetime, until: datetime, *, after: str | None = None) -> Told:
+        """List what the provider told, or should have told, by webhooks from ``since`` until before ``until``.
+
+        The events have the ids of the webhooks. ``after`` is the ``more`` of the page before. A page has at most 100.
 
         Raises:
             Unavailable, Rejected: as everywhere.

@@ -22,3 +22,7 @@ class Secrets(Protocol):
         Raises:
             Rejected: the key is not known here, or the value belongs to another row or was altered.
         """
+
+    @abstractmethod
+    def stale(self, sealed: Sealed) -> bool:
+        """Say whether the value is not under the newest key."""

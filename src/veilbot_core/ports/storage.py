@@ -26,6 +26,8 @@ class UnitOfWork(Protocol):
     jobs: repo.Jobs
     api_keys: repo.ApiKeys
     replies: repo.Replies
+    turns: repo.Turns
+    seals: repo.Seals
 
     def publish(self, *events: Event) -> None:
         """Write facts and the work that follows from them, in this transaction."""

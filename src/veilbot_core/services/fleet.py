@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
+from veilbot_core.cached import SERVERS, Cached
 from veilbot_core.domain.errors import PortError, ProtocolOff
 from veilbot_core.domain.events import Event, EventType
 from veilbot_core.domain.ids import EventId, ServerId
@@ -13,7 +14,6 @@ from veilbot_core.domain.jobs import Job, JobKind
 from veilbot_core.domain.policy import Policy
 from veilbot_core.domain.server import AccessLevel, Server, ServerStatus
 from veilbot_core.domain.tariff import Protocol
-from veilbot_core.ports.cache import Cache
 from veilbot_core.ports.clock import Clock
 from veilbot_core.ports.ids import Ids
 from veilbot_core.ports.secrets import Secrets
@@ -57,7 +57,7 @@ class Fleet:
     storage: Storage
     protocols: Mapping[Protocol, VpnProtocol]
     secrets: Secrets
-    cache: Cache
+    cached: Cached
     clock: Clock
     ids: Ids
     policy: Policy
@@ -87,7 +87,7 @@ class Fleet:
         )
         if probe:
             await vpn.probe(Endpoint(server_id=server_id, settings=settings))
-        await self.storage.write(lambda uow: uow.servers.add(server))
+        await self.cached.write(lambda uow: uow.servers.add(server), SERVERS)
         return server
 
     async def all(self) -> Sequence[Server]:
@@ -106,16 +106,11 @@ class Fleet:
             uow.servers.save(server)
             return server
 
-        return await self.storage.write(work)
+        return await self.cached.write(work, SERVERS)
 
     async def status(self) -> Sequence[Health]:
         """Return the health of every server in use, probed side by side at most every ``policy.status_ttl``."""
-
-        async def make() -> bytes:
-            return json.dumps([_plain(health) for health in await self._probe_all()]).encode()
-
-        kept = await self.cache.fetch("fleet.status", self.policy.status_ttl.total_seconds(), make)
-        return [Health(**(row | {"server_id": ServerId(UUID(row["server_id"]))})) for row in json.loads(kept)]
+        return await self.cached.recall("status", self.policy.status_ttl, self._probe_all, _healths)
 
     async def probe(self, _: Job) -> None:
         """Look at every server and remember who does not answer; the operator hears of each change once.
@@ -137,7 +132,7 @@ class Fleet:
                 kind = EventType.SERVER_UP if health.healthy else EventType.SERVER_DOWN
                 uow.publish(Event(id=EventId(self.ids.new()), type=kind, subject=before.id, at=now))
 
-        await self.storage.write(work)
+        await self.cached.write(work, SERVERS)
 
     async def _probe_all(self) -> Sequence[Health]:
         servers = [s for s in await self.all() if s.status is not ServerStatus.DISABLED]
@@ -162,13 +157,5 @@ class Fleet:
         return vpn
 
 
-def _plain(health: Health) -> dict[str, str | float | bool | None]:
-    """Return a health as JSON takes it."""
-    return {
-        "server_id": str(health.server_id),
-        "healthy": health.healthy,
-        "milliseconds": health.milliseconds,
-        "version": health.version,
-        "error": health.error,
-        "uptime": health.uptime,
-    }
+def _healths(kept: bytes) -> Sequence[Health]:
+    return [Health(**row | {"server_id": ServerId(UUID(row["server_id"]))}) for row in json.loads(kept)]

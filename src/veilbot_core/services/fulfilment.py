@@ -46,6 +46,7 @@ class Fulfilment:
             uow.jobs.finish(job)
 
         await self.storage.write(work)
+        await self.failpoints.reach(Point.APPLIED)
 
     async def restore(self, job: Job) -> None:
         """Bring back the keys of a subscription that was frozen, if time left any.

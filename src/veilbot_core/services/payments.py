@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from uuid import UUID
 
 from veilbot_core.books import Books
@@ -11,13 +12,25 @@ from veilbot_core.domain.ids import OrderId, PaymentId, UserId
 from veilbot_core.domain.jobs import Job, JobKind
 from veilbot_core.domain.money import Money
 from veilbot_core.domain.order import Order, OrderStatus
-from veilbot_core.domain.payment import Payment, PaymentStatus, Provider, Receipt, refundable
+from veilbot_core.domain.payment import (
+    Happening,
+    Payment,
+    PaymentStatus,
+    Provider,
+    Receipt,
+    failed_refunds,
+    refundable,
+)
 from veilbot_core.ports.clock import Clock
 from veilbot_core.ports.failpoints import Failpoints, Point
 from veilbot_core.ports.ids import Ids
 from veilbot_core.ports.payments import PaymentGateway
 from veilbot_core.ports.storage import Storage, UnitOfWork
 from veilbot_core.steps import about
+
+_LATER = timedelta(hours=1)
+_ARRIVAL = timedelta(days=30)
+"""How long money may be on its way; bank debits take two weeks (docs.stripe.com/payments/bank-debits)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,7 +71,10 @@ class Payments:
         return receipt
 
     async def close(self, job: Job) -> None:
-        """Ask the provider what became of an order whose time is over: honour it or cancel it."""
+        """Ask the provider what became of an order whose time is over: honour it, cancel it, or ask again later.
+
+        Money of some methods arrives days after the customer has paid.
+        """
         order = await self.storage.read(lambda uow: uow.orders.get(OrderId(job.subject)))
         event = None
         if order.status is OrderStatus.PENDING:
@@ -70,6 +86,10 @@ class Payments:
                 self.books.enter(uow, event, now)
             fresh = uow.orders.lock(order.id)
             if fresh.status is OrderStatus.PENDING:
+                coming = event is not None and event.happening is Happening.PROCESSING
+                if coming and now < fresh.expires_at + _ARRIVAL:
+                    uow.jobs.postpone(job, now + _LATER, "", keep_attempts=False)
+                    return
                 canceled = fresh.cancel(now)
                 uow.orders.save(canceled)
                 uow.publish(about(self.ids, EventType.ORDER_CANCELED, canceled, now))
@@ -87,14 +107,16 @@ class Payments:
 
         def work(uow: UnitOfWork) -> Order:
             order = uow.orders.lock(order_id)
-            found = refundable(uow.payments.of_order(order_id))
+            movements = uow.payments.of_order(order_id)
+            found = refundable(movements)
             if found is None:
                 raise Conflict("there is no money of this order to send back")
             charge, left = found
             asked = left if amount is None else amount
             if not 1 <= asked <= left:
                 raise InvalidInput(f"a refund is 1 to {left} minor units", field="amount")
-            detail = f"{charge.id}/{asked}/{left}"
+            failed = failed_refunds(movements)  # another try is another refund
+            detail = f"{charge.id}/{asked}/{left}{f'-{failed}' if failed else ''}"
             uow.jobs.ask(Job.ask(JobKind.REFUND_ORDER, order.id, self.clock.now(), detail=detail))
             return order
 
@@ -102,18 +124,26 @@ class Payments:
 
     async def refund(self, job: Job) -> None:
         """Send the money back and book it; the provider's key makes twice the same as once."""
-        charge_id, asked, left = job.detail.split("/")
+        await self.failpoints.reach(Point.ORDER_CLAIMED)
+        charge_id, asked, attempt = job.detail.split("/")
         order, charge = await self.storage.read(
             lambda uow: (uow.orders.get(OrderId(job.subject)), uow.payments.get(PaymentId(UUID(charge_id))))
         )
         money = Money(amount=int(asked), currency=charge.money.currency)
-        event = await self._gateway(order.provider).refund(order, charge.external_id, money, attempt=left)
+        await self.failpoints.reach(Point.BEFORE_CALL)
+        event = await self._gateway(order.provider).refund(order, charge.external_id, money, attempt=attempt)
+        await self.failpoints.reach(Point.ANSWERED)
 
         def work(uow: UnitOfWork) -> None:
             self.books.enter(uow, event, self.clock.now())
             uow.jobs.finish(job)
 
         await self.storage.write(work)
+        await self.failpoints.reach(Point.APPLIED)
+
+    async def get(self, payment_id: PaymentId) -> Payment:
+        """Return a payment. Raises NotFound."""
+        return await self.storage.read(lambda uow: uow.payments.get(payment_id))
 
     async def page(
         self,

@@ -4,11 +4,11 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from veilbot_core.domain.errors import Conflict, PortError, ProtocolOff, Rejected, Unavailable
+from veilbot_core.domain.errors import Conflict, PortError, ProtocolOff, Rejected, Unavailable, Unknown
 from veilbot_core.domain.events import EventType
 from veilbot_core.domain.ids import KeyId, ServerId
 from veilbot_core.domain.jobs import Job, JobKind
-from veilbot_core.domain.key import Key
+from veilbot_core.domain.key import ABSENT, Key
 from veilbot_core.domain.policy import Policy
 from veilbot_core.domain.reconciling import Report, compare, observation
 from veilbot_core.domain.server import Server, ServerStatus
@@ -19,9 +19,11 @@ from veilbot_core.ports.ids import Ids
 from veilbot_core.ports.secrets import Secrets
 from veilbot_core.ports.storage import Storage, UnitOfWork
 from veilbot_core.ports.vpn import Endpoint, KeySpec, Metering, RemoteKey, Unlisted, Usage, VpnProtocol
-from veilbot_core.steps import about, complete
+from veilbot_core.steps import about, complete, want
 
 _BATCH = 500
+_WATCHED = 2
+"""The attempt at a key whose failure lets its server be watched."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,6 +40,9 @@ class Provisioning:
 
     async def apply(self, job: Job) -> None:
         """Make a key's server have what we want of it.
+
+        While a server does not answer, its keys come again ever more rarely; at the second failure of one of them the
+        server itself is watched, by one job that asks often and brings all of them when it is back.
 
         Raises:
             Unavailable, Unknown: to be tried again; nothing but time is lost.
@@ -59,7 +64,10 @@ class Provisioning:
                 note = str(error)
                 await self.storage.write(lambda uow: self._refused(uow, key.id, note))
                 raise
-            await self.failpoints.reach(Point.CALLED)
+            except (Unavailable, Unknown):
+                if job.attempts == _WATCHED:
+                    await self.storage.write(lambda uow: self._watch(uow, server.id))
+                raise
             await self.failpoints.reach(Point.ANSWERED)
         await self.storage.write(lambda uow: self._applied(uow, job, key, url))
         await self.failpoints.reach(Point.APPLIED)
@@ -83,8 +91,9 @@ class Provisioning:
         if not dry_run:
             await self._meter(keys, usage)
             missing = set(report.missing)
-            back = await self._restore(vpn, endpoint, [k for k in keys if k.id in missing and k.settled])
+            back = await self._restore(vpn, endpoint, [k for k in keys if k.id in missing])
             await self._mend(report, limits, back)
+            await self._hurry([k.id for k in keys if not k.settled and k.id not in missing])
         return report
 
     async def reconcile_server(self, job: Job) -> None:
@@ -128,13 +137,16 @@ class Provisioning:
         """Record what the server has now, and finish the order that waited for it."""
         now = self.clock.now()
         order = uow.orders.find(called.order_id) if called.order_id else None
-        key = before = uow.keys.lock(called.id)
+        locked = {key.id: key for key in uow.keys.lock_all([called.id, called.replaces or called.id])}
+        key = before = locked[called.id]
         if not called.settled:
             sealed = self.secrets.seal(url, key.id) if url is not None else None
             key = key.seen(called.desired, now, sealed)
             if key.placed and not key.desired.present and not key.observed.present:
                 uow.servers.free_place(key.server_id)
                 key = key.place(held=False)
+            if key.works and key.replaces in locked:
+                key = self._take_over(uow, key, locked[key.replaces], now)
             uow.keys.save(key)
             self._tell(uow, before, key)
         if not key.settled:  # wanted otherwise meanwhile
@@ -143,6 +155,13 @@ class Provisioning:
             complete(uow, self.ids, order, uow.keys.of_subscriptions([key.subscription_id]), now)
         uow.jobs.finish(job)
 
+    def _take_over(self, uow: UnitOfWork, key: Key, replaced: Key, now: datetime) -> Key:
+        """Let the key go that the customer used until this one worked; the customer hears of it."""
+        want(uow, [replaced], ABSENT, now)
+        servers = {"server_id": str(key.server_id), "from_server_id": str(replaced.server_id)}
+        uow.publish(about(self.ids, EventType.KEY_MOVED, key, now, **servers))
+        return key.take_over(None)
+
     def _tell(self, uow: UnitOfWork, before: Key, after: Key) -> None:
         kind = EventType.KEY_CHANGED
         if after.observed.present and not before.observed.present:
@@ -150,6 +169,9 @@ class Provisioning:
         elif before.observed.present and not after.observed.present:
             kind = EventType.KEY_REVOKED
         uow.publish(about(self.ids, kind, after, after.changed_at, server_id=str(after.server_id)))
+
+    def _watch(self, uow: UnitOfWork, server_id: ServerId) -> None:
+        uow.jobs.ensure(Job.ask(JobKind.RECONCILE_SERVER, server_id, self.clock.now()))
 
     def _refused(self, uow: UnitOfWork, key_id: KeyId, note: str) -> None:
         now = self.clock.now()
@@ -179,7 +201,7 @@ class Provisioning:
             await self.storage.write(_save_usage(metered[start : start + _BATCH]))
 
     async def _restore(self, vpn: VpnProtocol, endpoint: Endpoint, lost: Sequence[Key]) -> set[KeyId]:
-        """Bring back keys that the server had, many at once; return those that are there again."""
+        """Put many keys there at once, whether they were lost or never came; return those that are there."""
         back: set[KeyId] = set()
         for start in range(0, len(lost), _BATCH):
             batch = lost[start : start + _BATCH]
@@ -201,7 +223,12 @@ class Provisioning:
             keys = uow.keys.lock_all(list(urls))
             seen = [key.seen(states[key.id], now, self.secrets.seal(urls[key.id], key.id)) for key in keys]
             uow.keys.save(*seen)
-            uow.jobs.ask(*(Job.ask(JobKind.APPLY_KEY, key.id, now) for key in seen if not key.settled))
+            new = {key.id for key in keys if not key.observed.present}
+            for before, after in zip(keys, seen, strict=True):
+                if before.id in new:
+                    self._tell(uow, before, after)
+            unfinished = [key.id for key in seen if key.id in new or not key.settled]  # an order may wait for a new one
+            uow.jobs.ask(*(Job.ask(JobKind.APPLY_KEY, key_id, now) for key_id in unfinished))
 
         return work
 
@@ -211,6 +238,16 @@ class Provisioning:
         ids = [*missing, *report.surplus[:allowed], *report.differing]
         for start in range(0, len(ids), _BATCH):
             await self.storage.write(self._observe(ids[start : start + _BATCH], limits))
+
+    async def _hurry(self, ids: Sequence[KeyId]) -> None:
+        """Ask now for keys that wait, perhaps for long, and of which the server had something to say."""
+
+        def asking(batch: Sequence[KeyId]) -> Callable[[UnitOfWork], None]:
+            now = self.clock.now()
+            return lambda uow: uow.jobs.ask(*(Job.ask(JobKind.APPLY_KEY, key_id, now) for key_id in batch))
+
+        for start in range(0, len(ids), _BATCH):
+            await self.storage.write(asking(ids[start : start + _BATCH]))
 
     def _observe(self, ids: Sequence[KeyId], limits: Mapping[str, int | None]) -> Callable[[UnitOfWork], None]:
         def work(uow: UnitOfWork) -> None:

@@ -1,14 +1,15 @@
 """Subscriptions: what a customer has, its link, and what an operator may do by hand."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
+from veilbot_core.cached import Cached
 from veilbot_core.domain.errors import InvalidInput, NotFound, UserBlocked
 from veilbot_core.domain.events import EventType
-from veilbot_core.domain.ids import GrantId, KeyId, SubscriptionId, TariffId, UserId, derive
-from veilbot_core.domain.key import Key
+from veilbot_core.domain.ids import GrantId, KeyId, ServerId, SubscriptionId, TariffId, UserId, derive
+from veilbot_core.domain.key import Key, serving
 from veilbot_core.domain.policy import Policy
 from veilbot_core.domain.secret import digest
 from veilbot_core.domain.server import check_country
@@ -43,6 +44,7 @@ class Subscriptions:
     """Rights to use: looked at, shared by link, extended and ended by hand."""
 
     storage: Storage
+    cached: Cached
     secrets: Secrets
     clock: Clock
     ids: Ids
@@ -50,31 +52,34 @@ class Subscriptions:
 
     async def of_user(self, user_id: UserId) -> Sequence[Holding]:
         """Return what a customer has, newest first."""
+        countries = await self._countries()
 
         def look(uow: UnitOfWork) -> Sequence[Holding]:
-            return self._holdings(uow, uow.subscriptions.of_user(user_id))
+            return self._holdings(uow, uow.subscriptions.of_user(user_id), countries)
 
         return await self.storage.read(look)
 
     async def get(self, subscription_id: SubscriptionId, *, of: UserId | None = None) -> Holding:
         """Return one subscription; with ``of``, only that customer's. Raises NotFound."""
+        countries = await self._countries()
 
         def look(uow: UnitOfWork) -> Holding:
             subscription = uow.subscriptions.get(subscription_id)
             if of is not None and subscription.user_id != of:
                 raise NotFound
-            return self._holdings(uow, [subscription])[0]
+            return self._holdings(uow, [subscription], countries)[0]
 
         return await self.storage.read(look)
 
     async def by_link(self, token: str) -> Holding:
         """Return what a link shows. Raises NotFound, the same for a wrong and for a replaced token."""
+        countries = await self._countries()
 
         def look(uow: UnitOfWork) -> Holding:
             subscription = uow.subscriptions.by_digest(digest(token))
             if subscription is None:
                 raise NotFound
-            return self._holdings(uow, [subscription])[0]
+            return self._holdings(uow, [subscription], countries)[0]
 
         return await self.storage.read(look)
 
@@ -137,7 +142,7 @@ class Subscriptions:
 
     async def rotate(self, subscription_id: SubscriptionId, *, of: UserId | None = None) -> Holding:
         """Replace the link by a new one; the old one is dead at once."""
-        token = self.ids.secret()
+        token, countries = self.ids.secret(), await self._countries()
 
         def work(uow: UnitOfWork) -> Holding:
             subscription = uow.subscriptions.lock(subscription_id)
@@ -145,7 +150,7 @@ class Subscriptions:
                 raise NotFound
             rotated = subscription.rotate(self.secrets.seal(token, subscription.id), digest(token))
             uow.subscriptions.save(rotated)
-            return self._holdings(uow, [rotated])[0]
+            return self._holdings(uow, [rotated], countries)[0]
 
         return await self.storage.write(work)
 
@@ -170,19 +175,23 @@ class Subscriptions:
             reserve(uow, subscription, now)
         return subscription
 
-    def _holdings(self, uow: UnitOfWork, subscriptions: Sequence[Subscription]) -> list[Holding]:
-        """Put subscriptions, keys and countries together with one statement each."""
+    async def _countries(self) -> Mapping[ServerId, str]:
+        return {server.id: server.country for server in await self.cached.servers()}
+
+    def _holdings(
+        self, uow: UnitOfWork, subscriptions: Sequence[Subscription], countries: Mapping[ServerId, str]
+    ) -> list[Holding]:
+        """Put subscriptions and all of their keys together."""
         if not subscriptions:
             return []
         now = self.clock.now()
-        countries = {server.id: server.country for server in uow.servers.all()}
         keys = uow.keys.of_subscriptions([s.id for s in subscriptions])
         holdings = []
         for subscription in subscriptions:
             mine = [k for k in keys if k.subscription_id == subscription.id]
             token = self.secrets.open(subscription.token, subscription.id)
-            wanted = [k for k in mine if k.desired.present]
-            working = [k for k in wanted if k.observed.present and k.access_url is not None]
+            wanted = serving(mine)
+            working = [k for k in wanted if k.works]
             holdings.append(
                 Holding(
                     subscription=subscription,

@@ -3,7 +3,8 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
-from veilbot_core.domain.errors import AlreadyExists, InvalidInput
+from veilbot_core.cached import Cached, account, customer
+from veilbot_core.domain.errors import AlreadyExists, InvalidInput, NotFound
 from veilbot_core.domain.events import Event, EventType
 from veilbot_core.domain.ids import EventId, UserId
 from veilbot_core.domain.user import Language, User
@@ -17,16 +18,19 @@ class Users:
     """Customers come, speak a language, and may be shut out."""
 
     storage: Storage
+    cached: Cached
     clock: Clock
     ids: Ids
 
     async def arrive(self, telegram_id: int, name: str, tag: str | None) -> User:
-        """Return the customer behind a Telegram account, known or new.
+        """Return the customer behind a Telegram account, known or new. Raises InvalidInput for what is none.
 
         ``tag`` is the IETF language tag of their app; it decides the language of a new customer only.
         """
-        known = await self.storage.read(lambda uow: uow.users.by_telegram_id(telegram_id))
-        if known is None:
+        _check_account(telegram_id)
+        try:
+            known = await self.cached.user_of(telegram_id)
+        except NotFound:
             return await self._welcome(telegram_id, name, tag)
         if known.unreachable_at is not None:
             return await self._change(known.id, lambda user: replace(user, unreachable_at=None))
@@ -34,6 +38,8 @@ class Users:
 
     async def add(self, name: str, telegram_id: int | None = None, language: Language = Language.EN) -> User:
         """Make a customer by hand. Raises AlreadyExists for a known Telegram account."""
+        if telegram_id is not None:
+            _check_account(telegram_id)
         user = self._new(telegram_id, name, language)
         if not user.name:
             raise InvalidInput("a customer needs a name", field="name")
@@ -42,7 +48,7 @@ class Users:
 
     async def get(self, user_id: UserId) -> User:
         """Return a customer. Raises NotFound."""
-        return await self.storage.read(lambda uow: uow.users.get(user_id))
+        return await self.cached.user(user_id)
 
     async def page(self, *, limit: int, after: UserId | None = None) -> Sequence[User]:
         """Return customers, newest first."""
@@ -63,7 +69,7 @@ class Users:
     async def _welcome(self, telegram_id: int, name: str, tag: str | None) -> User:
         user = self._new(telegram_id, name, Language.of(tag))
         try:
-            await self.storage.write(lambda uow: self._insert(uow, user))
+            await self.cached.write(lambda uow: self._insert(uow, user), account(telegram_id))
         except AlreadyExists:  # two first messages at once
             known = await self.storage.read(lambda uow: uow.users.by_telegram_id(telegram_id))
             if known is None:
@@ -90,7 +96,13 @@ class Users:
                     uow.publish(self._fact(fact, after))
             return after
 
-        return await self.storage.write(work)
+        return await self.cached.write(work, customer(user_id))
 
     def _fact(self, kind: EventType, user: User) -> Event:
         return Event(id=EventId(self.ids.new()), type=kind, subject=user.id, user_id=user.id, at=self.clock.now())
+
+
+def _check_account(telegram_id: int) -> None:
+    """Refuse what is no Telegram account (core.telegram.org/bots/api#user: "at most 52 significant bits")."""
+    if not 0 < telegram_id < 1 << 52:
+        raise InvalidInput("a Telegram account is a positive number of at most 52 bits", field="telegram_id")

@@ -3,13 +3,14 @@
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from veilbot_core.domain.errors import LeaseLost, NoCapacity, NotFound, PortError, Rejected, VeilbotError
+from veilbot_core.domain.errors import LeaseLost, NoCapacity, NotFound, PortError, Rejected, Unknown, VeilbotError
 from veilbot_core.domain.ids import JobId
-from veilbot_core.domain.jobs import EVERYTHING, SCHEDULES, Job, JobKind, backoff
+from veilbot_core.domain.jobs import EVERYTHING, SCHEDULES, Job, JobKind, Ticket, backoff
 from veilbot_core.domain.policy import Policy
 from veilbot_core.ports.bus import Bus
 from veilbot_core.ports.clock import Clock
@@ -18,6 +19,10 @@ from veilbot_core.ports.ids import Ids
 from veilbot_core.ports.storage import Storage, UnitOfWork
 
 _LOG = logging.getLogger(__name__)
+_WATCH = 5.0
+"""The longest wait of a job that watches a server that does not answer, in seconds."""
+_APART = 5.0
+"""Over how many seconds those are spread, at most, who were asked to come again at one moment."""
 Handler = Callable[[Job], Awaitable[None]]
 
 
@@ -48,6 +53,18 @@ class Work:
         now = self.clock.now()
         return await self.storage.write(lambda uow: uow.jobs.claim(now, now + self.policy.lease, limit))
 
+    async def hand_over(self, limit: int) -> Sequence[Ticket]:
+        """Lease up to ``limit`` jobs that are due to whoever takes them; what a queue loses is free with the lease."""
+        now = self.clock.now()
+        jobs = await self.storage.write(lambda uow: uow.jobs.hand_over(now, now + self.policy.lease, limit))
+        return [Ticket.of(job) for job in jobs]
+
+    async def take(self, tickets: Sequence[Ticket]) -> Sequence[Job]:
+        """Claim the jobs of tickets; one that was taken before, or too late, has none."""
+        until = self.clock.now() + self.policy.lease
+        taken = await self.storage.write(lambda uow: [uow.jobs.take(ticket, until) for ticket in tickets])
+        return [job for job in taken if job is not None]
+
     async def run(self, job: Job) -> None:
         """Run a claimed job to its end or give it back; raises nothing but cancellation.
 
@@ -64,14 +81,37 @@ class Work:
         except Exception as error:  # noqa: BLE001 - the edge that must survive: any failure is booked at the job
             await self._failed(job, error)
 
+    async def give_back(self, jobs: Sequence[Job]) -> None:
+        """Let others have claimed jobs at once that this worker will not finish; that is no failure of theirs.
+
+        Raises:
+            PortError: nobody heard it; their leases end by themselves.
+        """
+        now = self.clock.now()
+
+        def work(uow: UnitOfWork) -> None:
+            for job in jobs:
+                with suppress(LeaseLost):  # it ended after all
+                    uow.jobs.postpone(replace(job, attempts=job.attempts - 1), now, job.error)
+
+        await self.storage.write(work)
+
     async def relay(self, limit: int) -> int:
-        """Hand waiting facts to the bus; return how many."""
+        """Hand waiting facts to the bus; return how many.
+
+        Raises:
+            Unavailable, Unknown: the bus did not take them in the time of a lease; they wait.
+        """
         events = await self.storage.read(lambda uow: uow.outbox.waiting(limit))
         if not events:
             return 0
-        await self.failpoints.reach(Point.EVENT_CLAIMED)
-        await self.bus.publish(events)
-        await self.failpoints.reach(Point.PUBLISHED)
+        try:
+            async with asyncio.timeout(self.policy.lease.total_seconds() * 0.8):
+                await self.failpoints.reach(Point.EVENT_CLAIMED)
+                await self.bus.publish(events)
+                await self.failpoints.reach(Point.PUBLISHED)
+        except TimeoutError as error:
+            raise Unknown("the bus does not say that it took the facts") from error
         now = self.clock.now()
         await self.storage.write(lambda uow: uow.outbox.sent([e.id for e in events], now))
         return len(events)
@@ -101,7 +141,8 @@ class Work:
     async def _failed(self, job: Job, error: Exception) -> None:
         """Decide what a failure means for the job, and book it."""
         patience = self._patience(job, error)
-        text = f"{getattr(error, 'code', type(error).__name__)}: {error}"[:200]
+        # of an error that is not ours, nobody knows what its text holds: that is for the log, which hides secrets
+        text = f"{error.code}: {error}"[:200] if isinstance(error, VeilbotError) else type(error).__name__
         if not isinstance(error, VeilbotError | TimeoutError):
             _LOG.error("job %s %s failed", job.kind, job.subject, exc_info=error)
         else:
@@ -132,14 +173,19 @@ class Work:
         An outage, a full fleet or an unclear answer never kills a job: it ends, and the order is still paid. What
         a person must mend, and our own failures after ``policy.attempts``, do.
         """
-        wait = backoff(job.attempts, self.ids.chance())
+        most = _WATCH if job.kind is JobKind.RECONCILE_SERVER else 60.0
+        spread = self.ids.chance()
+        wait = backoff(job.attempts, spread, most=most)
         if job.kind in SCHEDULES:
             return wait
         if isinstance(error, Rejected | NotFound):
             return None if job.attempts >= 2 else wait
         if isinstance(error, PortError | NoCapacity | TimeoutError):
-            asked = timedelta(seconds=min(getattr(error, "retry_after", None) or 0.0, 600.0))
-            return max(wait, asked)
+            asked = min(getattr(error, "retry_after", None) or 0.0, 600.0)
+            if not asked:
+                return wait
+            apart = min(asked, _APART) * spread  # all who wait for one side were told the same moment
+            return max(wait, timedelta(seconds=asked + apart))
         return wait if job.attempts < self.policy.attempts else None
 
     def _alert(self, uow: UnitOfWork, job: Job, code: str) -> None:

@@ -23,6 +23,7 @@ from veilbot_runners.api.gate import Doorkeeper, Gate
 from veilbot_runners.api.limits import BODY_LIMIT, Rate, Throttle
 from veilbot_runners.api.links import routes as links
 from veilbot_runners.api.links.page import LinkPage
+from veilbot_runners.api.load import Turnstile
 from veilbot_runners.api.openapi import config
 from veilbot_runners.api.users import routes as users
 from veilbot_runners.api.vpn import routes as vpn
@@ -54,7 +55,7 @@ def build_api(
         trusted_proxies: CIDRs of proxies whose ``X-Forwarded-For`` counts.
         telegram: takes Telegram's updates; without it the route answers 404.
         debug_docs: whether ``/schema`` shows the routes as a page.
-        rate: how often one caller may ask.
+        rate: how often one caller may ask, and how many at once.
         qr: draws a text as an SVG picture, for the links' page.
         support_url: where customers find help.
 
@@ -68,7 +69,7 @@ def build_api(
     page = LinkPage(qr=qr, support_url=support_url, grace=application.policy.grace)
     showing = links.Showing(addresses=addresses, throttle=throttle, page=page)
     handlers: list[HTTPRouteHandler | Router] = [_gated(modules), health.alive, health.ready]
-    handlers += [webhooks(application, telegram)] if "webhooks" in modules else []
+    handlers += [webhooks(application, telegram, rate.webhook)] if "webhooks" in modules else []
     handlers += [links.router] if "links" in modules else []
     app = Edge(
         route_handlers=handlers,
@@ -76,12 +77,13 @@ def build_api(
         exception_handlers=dict(HANDLERS),
         request_class=StrictRequest,
         request_max_body_size=BODY_LIMIT,
-        openapi_config=config(version("veilbot"), docs=debug_docs),
+        openapi_config=config(version("veilbot"), modules=modules, docs=debug_docs),
         logging_config=None,
         event_emitter_backend=NoEvents,
     )
     app.state.doorkeeper = Doorkeeper(application=application, addresses=addresses, throttle=throttle)
     app.ids = application.ids
+    app.turnstile = Turnstile(rate.at_once)
     app.secure = application.policy.public_url.startswith("https://")
     return app
 

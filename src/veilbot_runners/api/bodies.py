@@ -2,10 +2,12 @@
 
 import re
 from functools import cache
+from http import HTTPStatus
 from typing import Any
 
 import msgspec
 from litestar import Request
+from litestar.exceptions import ClientException
 
 from veilbot_core.domain.errors import InvalidInput
 
@@ -23,8 +25,12 @@ class StrictRequest(Request[Any, Any, Any]):
         """Decode the body.
 
         Raises:
+            ClientException: the sender calls it something else than JSON.
             InvalidInput: naming the field where there is one.
         """
+        kind = self.headers.get("content-type", "application/json").partition(";")[0].strip().lower()
+        if kind != "application/json" and not kind.endswith("+json"):
+            raise ClientException("the body must be application/json", status_code=HTTPStatus.UNSUPPORTED_MEDIA_TYPE)
         wanted = self.route_handler.parsed_data_field
         decoder = _decoder(wanted.annotation if wanted else object)
         try:

@@ -1,14 +1,18 @@
 """The edge: what every request and every answer has, whatever happens in between."""
 
 import re
-from typing import Any
+from http import HTTPMethod, HTTPStatus
+from typing import Any, cast
 
+import msgspec
 import structlog
 from litestar import Litestar
 from litestar.events import BaseEventEmitterBackend
-from litestar.types import Message, Receive, Scope, Send
+from litestar.types import HTTPScope, Message, Receive, Scope, Send
 
 from veilbot_core.ports.ids import Ids
+from veilbot_runners.api.errors import MEDIA_TYPE, Problem, methods
+from veilbot_runners.api.load import Overloaded, Turnstile
 
 _SANE = re.compile(rb"[A-Za-z0-9._~+/=-]{1,64}")
 SECURITY = (
@@ -20,6 +24,8 @@ SECURITY = (
     (b"cross-origin-resource-policy", b"same-origin"),
 )
 """Headers of every answer, unless it brings its own."""
+_VITAL = frozenset({"/healthz", "/readyz"})
+"""Answered under any load."""
 _HSTS = (b"strict-transport-security", b"max-age=31536000")
 
 
@@ -38,6 +44,7 @@ class Edge(Litestar):
     """Litestar with a request id and security headers on all answers, the errors of its own router included."""
 
     ids: Ids
+    turnstile: Turnstile
     secure: bool = False
     """Whether the outside reaches us by HTTPS only."""
 
@@ -48,10 +55,13 @@ class Edge(Litestar):
             return
         await self._serve(scope, receive, send)
 
-    async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def _serve(self, scope: HTTPScope, receive: Receive, send: Send) -> None:
         given = next((value for name, value in scope["headers"] if name == b"x-request-id"), b"")
         request_id = given.decode() if _SANE.fullmatch(given) else self.ids.new().hex
         extra: list[tuple[bytes, bytes]] = [(b"x-request-id", request_id.encode())]
+        asked = scope["method"]
+        if asked == HTTPMethod.HEAD:  # whatever can be got has a head (RFC 9110, 9.3.2)
+            scope = {**scope, "method": "GET"}
         state = scope.setdefault("state", {})
         state["request_id"] = request_id
         state["headers"] = extra
@@ -59,10 +69,52 @@ class Edge(Litestar):
         async def dress(message: Message) -> None:
             if message["type"] == "http.response.start":
                 own = list(message["headers"])
+                if asked == HTTPMethod.OPTIONS and message["status"] == HTTPStatus.NO_CONTENT:
+                    known = ", ".join(methods(self, scope["path"])).encode()
+                    own = [(b"allow", known), *(header for header in own if header[0].lower() != b"allow")]
                 names = {name.lower() for name, _ in own}
                 defaults = (*SECURITY, _HSTS) if self.secure else SECURITY
                 message["headers"] = [*own, *extra, *(header for header in defaults if header[0] not in names)]
+            elif asked == HTTPMethod.HEAD:
+                message = cast("Message", {**message, "body": b""})
             await send(message)
 
         with structlog.contextvars.bound_contextvars(request_id=request_id):
-            await super().__call__(scope, receive, dress)
+            if scope["path"] in _VITAL:
+                await super().__call__(scope, receive, dress)
+            else:
+                await self._admit(scope, receive, dress)
+
+    async def _admit(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve a request if there is room for it."""
+        try:
+            visit = self.turnstile.enter(scope["headers"])
+        except Overloaded as error:
+            await _refuse(scope["state"]["request_id"], error, send)
+            return
+
+        async def hear() -> Any:  # noqa: ANN401 - a message of ASGI
+            message = await receive()
+            if message["type"] == "http.request" and not message.get("more_body", False):
+                self.turnstile.begin(visit)
+            return message
+
+        try:
+            await super().__call__(scope, hear, send)
+        finally:
+            self.turnstile.leave(visit)
+
+
+async def _refuse(request_id: str, error: Overloaded, send: Send) -> None:
+    """Answer without the framework: this is for when there is no time for it."""
+    status = HTTPStatus.SERVICE_UNAVAILABLE
+    body = msgspec.json.encode(
+        Problem(status.phrase, status.value, error.code, detail=error.message, request_id=request_id)
+    )
+    headers = [
+        (b"content-type", MEDIA_TYPE.encode()),
+        (b"content-length", b"%d" % len(body)),
+        (b"retry-after", b"%d" % (error.retry_after or 1)),
+    ]
+    await send({"type": "http.response.start", "status": status.value, "headers": headers})
+    await send({"type": "http.response.body", "body": body, "more_body": False})

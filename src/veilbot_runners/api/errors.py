@@ -6,11 +6,12 @@ from types import MappingProxyType
 from typing import Annotated, Any
 
 import structlog
-from litestar import Request, Response
+from litestar import Litestar, Request, Response
 from litestar.exceptions import HTTPException, MethodNotAllowedException, ValidationException
 from msgspec import Meta, Struct
 
 from veilbot_core.domain import errors as core
+from veilbot_runners.api.load import Overloaded
 
 _LOG = structlog.get_logger(__name__)
 MEDIA_TYPE = "application/problem+json"
@@ -54,6 +55,7 @@ _CODES = {
     405: "method_not_allowed",
     409: "conflict",
     413: "too_large",
+    415: "unsupported_media_type",
     429: "rate_limited",
     503: "unavailable",
 }
@@ -101,7 +103,7 @@ def problem(
 def _refused(request: Request[Any, Any, Any], error: core.VeilbotError) -> Response[Problem]:
     """Answer with an error of the core."""
     status = status_of(error)
-    if status >= 500:
+    if status >= 500 and not isinstance(error, Overloaded):  # a line for each would be more of it
         _LOG.warning("request failed", route=_route(request), status=status, code=error.code, error=error.message)
     if status == 500:
         return problem(request, 500)
@@ -121,30 +123,33 @@ def _invalid(request: Request[Any, Any, Any], error: ValidationException) -> Res
     """Answer that parameters are not valid, naming each."""
     found = error.extra if isinstance(error.extra, list) else []
     errors = [FieldError(str(one.get("key", "")), str(one.get("message", ""))) for one in found]
+    if errors == [FieldError("data", "'data'")]:  # what Litestar says to an empty body
+        errors = [FieldError("body", "the body is missing; it is a JSON object")]
     return problem(request, 400, detail="The request is not valid.", errors=errors)
 
 
 def _http(request: Request[Any, Any, Any], error: HTTPException) -> Response[Problem]:
     """Answer with an error that the framework found."""
     headers = dict(error.headers or {})
-    if isinstance(error, MethodNotAllowedException):
-        headers.setdefault("Allow", ", ".join(_allowed(request)))
+    if isinstance(error, MethodNotAllowedException) and "Allow" not in headers:
+        # Litestar's own is "allow", and lacks HEAD
+        headers = {"Allow": ", ".join(methods(request.app, request.scope["path"]))}
     if error.status_code >= 500:
         return _broken(request, error)
     detail = error.detail if error.status_code not in {404, 405} else ""
     return problem(request, error.status_code, detail=detail, headers=headers)
 
 
-def _allowed(request: Request[Any, Any, Any]) -> list[str]:
-    """Return the methods that the path does know (RFC 9110, section 15.5.6 asks for them)."""
+def methods(app: Litestar, path: str) -> list[str]:
+    """Return the methods that a path does know (RFC 9110, section 15.5.6 asks for them)."""
     known = []
     for method in HTTPMethod:
         try:
-            request.app.asgi_router.handle_routing(path=request.scope["path"], method=method.value)
+            app.asgi_router.handle_routing(path=path, method=method.value)
         except HTTPException:
             continue
         known.append(method.value)
-    return known
+    return sorted({*known, "HEAD"} if "GET" in known else known)
 
 
 def _too_large(request: Request[Any, Any, Any], _: OverflowError) -> Response[Problem]:

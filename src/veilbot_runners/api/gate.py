@@ -35,11 +35,12 @@ class Doorkeeper:
         Raises:
             Unauthorized: the same for every reason.
             RateLimited: this address failed too often.
+            Unavailable: a wrong key, and nobody can count it.
         """
         try:
             return await self._authenticate(_bearer(scope))
         except Unauthorized:
-            await self.throttle.hit(f"failed:{self.addresses.of(scope)}", self.throttle.rate.failures)
+            await self.throttle.hit(f"failed:{self.addresses.of(scope)}", self.throttle.rate.failures, strict=True)
             raise
 
     async def _authenticate(self, secret: str) -> ApiKey:

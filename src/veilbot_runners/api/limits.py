@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import structlog
 
-from veilbot_core.domain.errors import PortError, RateLimited
+from veilbot_core.domain.errors import PortError, RateLimited, Unavailable
 from veilbot_core.ports.limiter import Limiter
 
 _LOG = structlog.get_logger(__name__)
@@ -14,7 +14,7 @@ BODY_LIMIT = 1 << 20
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rate:
-    """Requests per window, by what is counted."""
+    """What callers may ask of us: requests per window, by what is counted, and requests at once."""
 
     key: int = 600
     """Of one API key."""
@@ -24,27 +24,37 @@ class Rate:
     """Subscription links opened from one address; a mobile carrier shows many customers under one."""
     seconds: float = 60.0
     """Length of the window."""
+    at_once: int = 256
+    """Requests that are worked on at once, over all callers."""
+    webhook: float = 1.0
+    """Seconds in which a provider hears what became of its event; it comes again if nothing did."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Throttle:
-    """Counts requests; without its counter nobody is refused, because a shop that is shut helps nobody."""
+    """Counts requests; without its counter nobody is refused, because a shop that is shut helps nobody.
+
+    Guessing at keys is the exception: what cannot be counted there is not let through.
+    """
 
     limiter: Limiter
     rate: Rate
 
-    async def hit(self, name: str, limit: int) -> list[tuple[bytes, bytes]]:
+    async def hit(self, name: str, limit: int, *, strict: bool = False) -> list[tuple[bytes, bytes]]:
         """Count one; return the headers that tell the caller where they stand.
 
         The fields are those of draft-ietf-httpapi-ratelimit-headers.
 
         Raises:
             RateLimited: it was one too many.
+            Unavailable: it is ``strict``, and nobody can count now.
         """
         try:
             verdict = await self.limiter.hit(name, limit, self.rate.seconds)
         except PortError as error:
-            _LOG.warning("rate limits are off", code=error.code)
+            if strict:
+                raise Unavailable("attempts cannot be counted now", retry_after=error.retry_after or 1.0) from None
+            _LOG.debug("not counted", code=error.code)  # who counts has told the operator once
             return []
         if not verdict.allowed:
             raise RateLimited(retry_after=verdict.retry_after)

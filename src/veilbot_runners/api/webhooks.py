@@ -4,6 +4,7 @@ These are the hottest routes, so each sender has a plain ASGI application: a han
 as much before it does anything.
 """
 
+import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from http import HTTPMethod, HTTPStatus
@@ -20,11 +21,12 @@ from litestar.types import Receive, Scope, Send
 from msgspec import Struct
 
 from veilbot_core.application import Application
-from veilbot_core.domain.errors import GatewayOff, InvalidInput, NotFound
+from veilbot_core.domain.errors import GatewayOff, InvalidInput, NotFound, Unavailable
 from veilbot_core.domain.payment import Provider, Receipt
 from veilbot_runners.api.limits import BODY_LIMIT
 from veilbot_runners.api.openapi import Signed, header, problems
 
+_BODY_SECONDS = 10.0
 _SECRET = "X-Telegram-Bot-Api-Secret-Token"  # noqa: S105 - the header's name
 Taker = Callable[[bytes, Mapping[str, str]], Awaitable[bytes]]
 """Takes a body and headers with lower-case names; returns the JSON to answer with."""
@@ -73,8 +75,12 @@ async def no_such_sender(provider: FromPath[str]) -> None:
     raise NotFound(f"nobody is called {provider}")  # those who are have their own way in
 
 
-def webhooks(application: Application, telegram: TelegramWebhook | None) -> Router:
-    """Return the module: a way in for every sender that this version knows."""
+def webhooks(application: Application, telegram: TelegramWebhook | None, patience: float) -> Router:
+    """Return the module: a way in for every sender that this version knows.
+
+    A provider hears within ``patience`` seconds what became of its event. Telegram's updates have their own time: the
+    answer to one may be a call of the bot's.
+    """
 
     async def take_update(body: bytes, headers: Mapping[str, str]) -> bytes:
         if telegram is None:
@@ -82,18 +88,21 @@ def webhooks(application: Application, telegram: TelegramWebhook | None) -> Rout
         call = await telegram.feed(body, headers.get(_SECRET.lower()))
         return msgspec.json.encode(call or {}, enc_hook=str)  # the texts are a kind of str, which msgspec does not take
 
-    ways = [_way_in(provider.value, _events_of(application, provider)) for provider in Provider]
+    ways = [_way_in(provider.value, _events_of(application, provider, patience)) for provider in Provider]
     return Router(
         "/webhooks", route_handlers=[no_such_sender, *ways, _way_in("telegram", take_update)], tags=["webhooks"]
     )
 
 
-def _events_of(application: Application, provider: Provider) -> Taker:
+def _events_of(application: Application, provider: Provider, patience: float) -> Taker:
     async def take_event(body: bytes, headers: Mapping[str, str]) -> bytes:
         try:
-            receipt = await application.payments.receive(provider, body, headers)
+            async with asyncio.timeout(patience):
+                receipt = await application.payments.receive(provider, body, headers)
         except GatewayOff:
             raise NotFound from None
+        except TimeoutError:  # it is all in the database or nothing is, and when it comes again we shall know
+            raise Unavailable("this takes too long now", retry_after=1.0) from None
         return b'{"receipt":"%b"}' % receipt.encode()
 
     return take_event
@@ -104,7 +113,12 @@ def _way_in(name: str, take: Taker) -> ASGIRouteHandler:
         if scope.get("method") != HTTPMethod.POST:
             raise MethodNotAllowedException(headers={"Allow": "POST"})
         headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
-        answer = await take(await _body(headers, receive), headers)
+        try:
+            async with asyncio.timeout(_BODY_SECONDS):
+                body = await _body(headers, receive)
+        except TimeoutError:
+            raise InvalidInput("the body does not come") from None
+        answer = await take(body, headers)
         start = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(answer))]
         await send({"type": "http.response.start", "status": HTTPStatus.OK, "headers": start})
         await send({"type": "http.response.body", "body": answer, "more_body": False})

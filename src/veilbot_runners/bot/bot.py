@@ -4,7 +4,6 @@ import asyncio
 import hmac
 import json
 import logging
-from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -15,7 +14,7 @@ from veilbot_core.domain.errors import InvalidInput, Rejected, Unauthorized, Una
 from veilbot_core.domain.payment import Provider
 from veilbot_runners.bot import lean, screens
 from veilbot_runners.bot.desk import Desk, Person
-from veilbot_runners.bot.lanes import Lanes
+from veilbot_runners.bot.lanes import Lanes, LocalLanes, SharedLanes
 from veilbot_runners.bot.polling import Poller
 from veilbot_runners.bot.presence import Webhook, announce
 from veilbot_runners.bot.screens import Call
@@ -32,7 +31,7 @@ from pydantic import ValidationError  # noqa: E402
 
 _LOG = structlog.get_logger(__name__)
 logging.getLogger("aiogram.event").setLevel(logging.WARNING)  # it writes a line for each update
-_REMEMBERED = 10_000  # update ids
+_IDS = 1 << 52  # beyond every account: "at most 52 significant bits" (core.telegram.org/bots/api#user)
 _LONGEST = 25.0  # seconds for one update; Telegram waits 60 for a webhook
 Calls = Sequence[Call]
 Raw = Mapping[str, Any]
@@ -59,8 +58,9 @@ class TelegramBot:
         self._clock = application.clock
         self._wire = wire
         self._desk = Desk(application, texts, draw=draw, provider=Provider.STRIPE, support=support)
-        self._lanes = Lanes()
-        self._seen: OrderedDict[int, None] = OrderedDict()
+        self._lanes: Lanes = LocalLanes()
+        if webhook is not None and webhook.several:
+            self._lanes = SharedLanes(application.storage, application.clock, application.ids)
         server = TelegramAPIServer.from_base(api_base) if api_base else PRODUCTION
         try:
             self.bot = Bot(token, session=AiohttpSession(api=server))
@@ -92,6 +92,7 @@ class TelegramBot:
         Raises:
             Unauthorized: the secret is not the webhook's.
             InvalidInput: the body is no update.
+            Unavailable: it cannot be answered now and must come again.
         """
         if self._webhook is None or not hmac.compare_digest(
             self._webhook.secret.encode(), (secret_header or "").encode("utf-8", "replace")
@@ -116,14 +117,14 @@ class TelegramBot:
         sender = _sender(update) if update is not None else None
         if update is None or sender is None:
             return None
-        async with self._lanes.enter(sender.id):
-            if update.update_id in self._seen:
-                return None
+
+        async def work() -> Call | None:
             calls = await self._answer(update, sender)
-            self._remember(update.update_id)
             last = calls[-1] if inline and calls and calls[-1].png is None else None
             await self._deliver(calls if last is None else calls[:-1])
-        return last
+            return last
+
+        return await self._lanes.run(sender.id, update.update_id, work)
 
     def _read(self, raw: Raw) -> Update | None:
         """Read an update; one that nobody can read is left out, or it would come again for ever."""
@@ -146,13 +147,8 @@ class TelegramBot:
             return [screens.answer(query.id), *sorry] if query is not None else sorry
         return calls if isinstance(calls, list) else []
 
-    def _remember(self, update_id: int) -> None:
-        self._seen[update_id] = None
-        if len(self._seen) > _REMEMBERED:
-            self._seen.popitem(last=False)
-
     async def _on_message(self, message: Message) -> Calls:
-        if message.chat.type != "private" or message.from_user is None:
+        if message.from_user is None or message.chat.id != message.from_user.id:  # a private chat has its customer's id
             return []
         screen = await self._desk.said(_person(message.from_user), message.text or "")
         return screens.send(message.chat.id, screen) if screen is not None else []
@@ -200,7 +196,8 @@ class TelegramBot:
 
 def _sender(update: Update) -> User | None:
     event = update.message or update.callback_query or update.my_chat_member
-    return event.from_user if event is not None else None
+    user = event.from_user if event is not None else None
+    return user if user is not None and 0 < user.id < _IDS else None
 
 
 def _person(user: User) -> Person:

@@ -7,9 +7,10 @@ from typing import NamedTuple
 import structlog
 
 from veilbot_core.application import Application
-from veilbot_core.domain.errors import InvalidInput, Refused, VeilbotError
+from veilbot_core.domain.errors import InvalidInput, PortError, Refused, VeilbotError
 from veilbot_core.domain.payment import Provider
 from veilbot_core.domain.user import Language, User
+from veilbot_core.ports.limiter import Limiter
 from veilbot_runners.bot.cabinet import Cabinet
 from veilbot_runners.bot.data import unpack
 from veilbot_runners.bot.errors import sentence
@@ -101,7 +102,7 @@ class Desk:
         step = self._said.get(_plain(text), self._hint)
         visit = await self._arrive(person)
         wait = await self._too_often(visit.user)
-        if wait and not (await self._app.limiter.hit(f"bot:slow:{visit.user.id}", 1, _OFTEN[1])).allowed:
+        if wait and await _count(self._app.own_limiter, f"bot:slow:{visit.user.id}", 1, _OFTEN[1]):
             return None
         if wait:
             return Screen(text=visit.say("slow-down", n=wait), rows=menu(visit))
@@ -118,9 +119,9 @@ class Desk:
         if tap is None or carried is None or tap.choice != bool(carried[1]):
             return Screen(text=visit.say("stale"), rows=menu(visit))
         if tap.buys:
-            verdict = await self._app.limiter.hit(f"bot:buy:{visit.user.id}", *_BUYING)
-            if not verdict.allowed:
-                return Screen(toast=visit.say("slow-down", n=_seconds(verdict.retry_after)))
+            wait = await _count(self._app.limiter, f"bot:buy:{visit.user.id}", *_BUYING)
+            if wait:
+                return Screen(toast=visit.say("slow-down", n=wait))
         return await self._serve(replace(visit, ids=carried[0], choice=carried[1]), tap.step)
 
     async def back_again(self, person: Person) -> None:
@@ -138,9 +139,8 @@ class Desk:
         return Visit(user=user, name=person.first_name, now=self._app.clock.now(), words=self._words)
 
     async def _too_often(self, user: User) -> int:
-        """Return for how many seconds this customer should pause; nothing about money comes this way."""
-        verdict = await self._app.limiter.hit(f"bot:{user.id}", *_OFTEN)
-        return 0 if verdict.allowed else _seconds(verdict.retry_after)
+        """Return for how many seconds this customer should pause; each bot guards itself, so that nobody is asked."""
+        return await _count(self._app.own_limiter, f"bot:{user.id}", *_OFTEN)
 
     async def _serve(self, visit: Visit, step: Step) -> Screen:
         """Take the step, or say in one sentence why not, with a way on."""
@@ -169,5 +169,10 @@ def _plain(text: str) -> str:
     return "".join(letter for letter in words if letter.isalnum() or letter == " ").strip()
 
 
-def _seconds(wait: float) -> int:
-    return max(1, round(wait + 0.5))
+async def _count(limiter: Limiter, name: str, limit: int, seconds: float) -> int:
+    """Count one; return how long to wait, in seconds. Nobody is kept waiting because nobody can count."""
+    try:
+        verdict = await limiter.hit(name, limit, seconds)
+    except PortError:
+        return 0
+    return 0 if verdict.allowed else max(1, round(verdict.retry_after + 0.5))

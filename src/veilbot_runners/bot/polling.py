@@ -20,6 +20,8 @@ Raw = Mapping[str, Any]
 KINDS = ("message", "callback_query", "my_chat_member")
 """The kinds of updates that the bot wants."""
 _WAIT = 25  # seconds that Telegram holds an empty poll
+_APART = 10.0  # seconds for another process that polls to come to its end
+_REMIND = 600.0  # seconds between two complaints about it
 _GRACE = 0.25  # seconds for a batch to be handled before Telegram is asked again beside it
 
 
@@ -34,6 +36,7 @@ class Poller:
         self._next = 0
         self._running: dict[int, asyncio.Task[None]] = {}
         self._idle = asyncio.Event()
+        self._complained = float("-inf")
 
     async def run(self, stop: asyncio.Event) -> None:
         """Poll until ``stop`` is set, then let what has begun come to its end, and acknowledge it.
@@ -93,9 +96,23 @@ class Poller:
         except Rejected as error:
             if error.field == "token":
                 raise
-            _LOG.warning("polling refused", error=str(error))
-            await self._clock.sleep(3.0)
+            if error.field == "conflict":
+                self._complain(error)
+                await self._clock.sleep(_APART)
+            else:
+                _LOG.warning("polling refused", error=str(error))
+                await self._clock.sleep(3.0)
         return ()
+
+    def _complain(self, error: Rejected) -> None:
+        """Say that two processes poll, once: while one takes the place of another, it is no trouble."""
+        if self._clock.monotonic() - self._complained < _REMIND:
+            return
+        self._complained = self._clock.monotonic()
+        _LOG.error(
+            "polling is for one process: end the other one, or set VEILBOT_TELEGRAM__MODE=webhook for several",
+            error=str(error),
+        )
 
     async def _ask(self, wait: int, limit: int = 100) -> Sequence[Raw]:
         offset = min(self._running, default=self._next)

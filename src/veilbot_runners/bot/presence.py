@@ -25,6 +25,8 @@ class Webhook:
 
     url: str
     secret: str = field(repr=False)
+    several: bool = False
+    """Whether other processes take updates, too; they must stand on one database."""
 
 
 async def announce(wire: Wire, words: Words, clock: Clock, webhook: Webhook | None, stop: asyncio.Event) -> None:

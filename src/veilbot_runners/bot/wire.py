@@ -14,7 +14,8 @@ class Wire(Protocol):
 
         Raises:
             Unavailable: Telegram cannot be reached, or asks for a pause.
-            Rejected: it refuses; ``field`` is ``token`` when it does not know the bot.
+            Rejected: it refuses; ``field`` is ``token`` when it does not know the bot, ``conflict`` when another
+                process takes its updates.
         """
 
     @abstractmethod

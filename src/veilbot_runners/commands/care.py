@@ -1,4 +1,4 @@
-"""Commands that take care of a shop: init, migrate, doctor, reconcile and what it can tell about itself."""
+"""Commands that take care of a shop: init, migrate, doctor, reconcile, rotate-keys and what it tells about itself."""
 
 import asyncio
 import json
@@ -11,10 +11,12 @@ from uuid import UUID
 import typer
 
 from veilbot_core.application import Application
-from veilbot_core.domain.errors import Conflict, VeilbotError
+from veilbot_core.domain.errors import Conflict, NotFound, Rejected, VeilbotError
+from veilbot_core.domain.secret import Place
 from veilbot_core.domain.server import Server, ServerStatus
 from veilbot_core.ports.failpoints import Point
-from veilbot_runners import checkup, logs
+from veilbot_core.services.sealing import Tally
+from veilbot_runners import backends, checkup, logs
 from veilbot_runners.commands.printing import AsJson, Row, show_all
 from veilbot_runners.commands.serve import ENV_FILE, settings, with_shop
 from veilbot_runners.settings import load
@@ -79,12 +81,17 @@ def reconcile(
 
     async def act(shop: Application) -> list[Row]:
         chosen = [s for s in await shop.fleet.all() if s.id == (server or s.id)]
+        if server is not None and not chosen:
+            raise NotFound(f"there is no server {server}: veilbot server list")
         used = [s for s in chosen if server or s.status is not ServerStatus.DISABLED]
         return [await _pass_over(shop, each, dry_run=dry_run) for each in used]
 
     rows = with_shop(act)
-    show_all(rows, as_json=as_json, empty="There is no such server.")
-    if any(row["error"] for row in rows) or (server is not None and not rows):
+    if not rows:
+        print("There is no server in use: veilbot server list", file=sys.stderr)
+    if rows or as_json:
+        show_all(rows, as_json=as_json, empty="")
+    if any(row["error"] for row in rows):
         sys.exit(1)
 
 
@@ -93,16 +100,39 @@ async def _pass_over(shop: Application, server: Server, *, dry_run: bool) -> Row
     try:
         report = await shop.provisioning.reconcile(server.id, dry_run=dry_run)
     except VeilbotError as error:
-        counts: dict[str, object] = dict.fromkeys(("wanted", "missing", "surplus", "differing", "foreign"))
+        counts: dict[str, object] = dict.fromkeys(("wanted", "missing", "surplus", "withheld", "differing", "foreign"))
         return row | counts | {"error": str(error)}
     return row | {
         "wanted": report.wanted,
         "missing": len(report.missing),
         "surplus": len(report.surplus),
+        "withheld": report.withheld,
         "differing": len(report.differing),
         "foreign": len(report.foreign),
         "error": None,
     }
+
+
+def rotate_keys(as_json: AsJson = False) -> None:
+    """Seal every secret under the first of VEILBOT_ENCRYPTION_KEYS; the shop may run meanwhile."""
+
+    def tell(place: Place, tally: Tally) -> None:
+        if sys.stderr.isatty():
+            print(f"\r{place}: {tally.seen} looked at, {tally.old} sealed anew", end="", file=sys.stderr)
+
+    found = with_shop(lambda shop: shop.sealing.rotate(tell))
+    if sys.stderr.isatty():
+        print(file=sys.stderr)
+    rows: list[Row] = [
+        {"place": place, "values": tally.seen, "sealed_anew": tally.old, "unreadable": tally.shut}
+        for place, tally in found.items()
+    ]
+    show_all(rows, as_json=as_json, empty="")
+    if shut := sum(tally.shut for tally in found.values()):
+        raise Rejected(
+            f"none of VEILBOT_ENCRYPTION_KEYS opens {shut} of the values: add the key that sealed them, behind the"
+            " others, and run this again"
+        )
 
 
 def openapi() -> None:
@@ -111,6 +141,12 @@ def openapi() -> None:
 
     logs.configure("error")
     print(json.dumps(asyncio.run(document(load(env_file=ENV_FILE.get()))), indent=2, ensure_ascii=False))
+
+
+def asyncapi() -> None:
+    """Print the AsyncAPI document of the events that other systems can hear."""
+    logs.configure("error")
+    print(json.dumps(backends.asyncapi(), indent=2, ensure_ascii=False))
 
 
 def failpoints(as_json: AsJson = False) -> None:

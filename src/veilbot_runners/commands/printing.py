@@ -14,6 +14,7 @@ from veilbot_core.domain.money import Money
 
 Row = Mapping[str, object]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON and nothing else.")]
+Limit = Annotated[int, typer.Option(min=1, max=1000, help="How many to show.")]
 
 
 def show(row: Row, *, as_json: bool) -> None:

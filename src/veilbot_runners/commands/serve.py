@@ -1,6 +1,7 @@
 """Commands that run until they are told to stop, and how every command reaches the shop."""
 
 import asyncio
+import sys
 from collections.abc import Awaitable, Callable, Collection
 from contextvars import ContextVar
 from pathlib import Path
@@ -11,9 +12,9 @@ import typer
 from veilbot_core.application import Application
 from veilbot_core.domain.errors import InvalidInput
 from veilbot_runners import logs
-from veilbot_runners.settings import Settings, load
+from veilbot_runners.settings import DEFAULT_FILE, Settings, load
 
-ENV_FILE: ContextVar[Path] = ContextVar("env_file", default=Path(".env"))
+ENV_FILE: ContextVar[Path] = ContextVar("env_file", default=DEFAULT_FILE)
 T = TypeVar("T")
 
 
@@ -26,15 +27,16 @@ def settings() -> Settings:
 
 def with_shop(act: Callable[[Application], Awaitable[T]]) -> T:
     """Open the shop for one command, do something, close it."""
+    found = load(env_file=ENV_FILE.get())
 
     async def go() -> T:
         from veilbot_runners.container import open_container
 
-        async with open_container(load(env_file=ENV_FILE.get())) as container:
+        async with open_container(found) as container:
             await container.storage().check()
             return await act(container.application())
 
-    logs.configure("error")
+    logs.configure("error", secrets=found.secrets())
     return asyncio.run(go())
 
 
@@ -67,19 +69,35 @@ def run() -> None:
 
 
 def bot() -> None:
-    """Run the Telegram bot alone."""
+    """Run the Telegram bot alone; in webhook mode it listens where the API would."""
     found = settings()
     if found.telegram.token is None:
         raise InvalidInput("VEILBOT_TELEGRAM__TOKEN is not set: there is no bot to run")
-    forever(found, ("bot",))
+    if found.telegram.mode == "webhook":
+        forever(found, ("bot", "api"), ("webhooks",))
+    else:
+        forever(found, ("bot",))
 
 
 def api(
-    modules: Annotated[str, typer.Option(help="Comma-separated: users,billing,vpn,admin,webhooks,links.")] = "",
+    modules: Annotated[
+        str | None, typer.Option(help="Comma-separated: users,billing,vpn,admin,webhooks,links; without it, all.")
+    ] = None,
 ) -> None:
     """Run the HTTP API alone, or some of its modules."""
-    chosen = [name.strip() for name in modules.split(",") if name.strip()] or None
-    forever(settings(), ("api",), chosen)
+    forever(settings(), ("api",), None if modules is None else _modules(modules))
+
+
+def _modules(text: str) -> list[str]:
+    """Read the names of modules; one that there is not is wrong usage, and so is none at all."""
+    from veilbot_runners.serving import MODULES
+
+    names = [name.strip() for name in text.split(",")]
+    for name in names:
+        if name not in MODULES:
+            print(f"veilbot: there is no module {name!r}; there are {', '.join(MODULES)}", file=sys.stderr)
+            raise typer.Exit(2)
+    return names
 
 
 def worker() -> None:

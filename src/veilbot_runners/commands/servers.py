@@ -2,11 +2,13 @@
 
 from pathlib import Path
 from typing import Annotated
+from uuid import UUID
 
 import typer
 
 from veilbot_core.domain.errors import InvalidInput
-from veilbot_core.domain.server import AccessLevel, Server
+from veilbot_core.domain.ids import ServerId
+from veilbot_core.domain.server import AccessLevel, Server, ServerStatus
 from veilbot_core.domain.tariff import Protocol
 from veilbot_core.services.fleet import Draft
 from veilbot_runners.commands.printing import AsJson, Row, show, show_all
@@ -80,6 +82,30 @@ def server_list(as_json: AsJson = False) -> None:
     """Show every server."""
     found = with_shop(lambda shop: shop.fleet.all())
     show_all([_server(s) for s in found], as_json=as_json, empty="There is no server: veilbot server add")
+
+
+@servers.command("show")
+def server_show(server: UUID, as_json: AsJson = False) -> None:
+    """Show a server, without how to get in."""
+    show(_server(with_shop(lambda shop: shop.fleet.get(ServerId(server)))), as_json=as_json)
+
+
+def _turn(name: str, status: ServerStatus, about: str) -> None:
+    def turn(server: UUID, as_json: AsJson = False) -> None:
+        show(_server(with_shop(lambda shop: shop.fleet.turn(ServerId(server), status))), as_json=as_json)
+
+    servers.command(name, help=about)(turn)
+
+
+_turn("drain", ServerStatus.DRAINING, "Let a server serve the keys that it has and take no new ones.")
+_turn("enable", ServerStatus.ACTIVE, "Let a server take keys again.")
+_turn("disable", ServerStatus.DISABLED, "Stop calling a server.")
+
+
+@servers.command("move")
+def server_move(server: UUID, as_json: AsJson = False) -> None:
+    """Give each key of a server a replacement on another one; the worker does it, and the server takes no new keys."""
+    show(_server(with_shop(lambda shop: shop.moving.ask(ServerId(server)))), as_json=as_json)
 
 
 def _text(option: str, value: object) -> str:

@@ -3,16 +3,16 @@
 import contextlib
 from asyncio import TaskGroup
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 from litestar import Router, get, post
 from litestar.exceptions import NotFoundException
 from litestar.params import FromPath, JSONBody
 
 from veilbot_runners.sandbox.outline_server import Outage, OutlineServer
-from veilbot_runners.sandbox.outline_state import ApiError
+from veilbot_runners.sandbox.outline_state import ApiError, OutlineKey
 
 
 class OutlineSandbox:
@@ -45,6 +45,15 @@ class OutlineSandbox:
             for server in self.servers.values():
                 stopping.create_task(server.stop())
         await self._tasks.__aexit__(kind, error, trace)
+
+    def dump(self) -> dict[str, list[dict[str, Any]]]:
+        """Return the keys of every server, as JSON: a real one keeps them over a restart, too."""
+        return {name: [asdict(key) for key in server.keys.values()] for name, server in self.servers.items()}
+
+    def load(self, kept: Mapping[str, list[dict[str, Any]]]) -> None:
+        """Take back what `dump` returned; a server that is not here any more is passed over."""
+        for name, server in self.servers.items():
+            server.state.keys.update((row["id"], OutlineKey(**row)) for row in kept.get(name, ()))
 
     async def play(self, name: str, outage: Outage) -> None:
         """Begin an outage of a server, or end it with `Outage.NONE`."""

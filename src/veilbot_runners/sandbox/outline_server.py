@@ -89,6 +89,11 @@ class OutlineServer:
         """The access keys by id."""
         return self.state.keys
 
+    @property
+    def connections(self) -> int:
+        """How many connections are open now."""
+        return len(self._listener.server_state.connections) if self._listener is not None else 0
+
     def carry(self, key_id: str, count: int) -> None:
         """Play traffic of a key. Raises ApiError for one that is not there."""
         self.state.key(key_id)

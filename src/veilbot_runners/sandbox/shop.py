@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import os
 import secrets
 from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack
@@ -21,27 +22,30 @@ from veilbot_core.domain.tariff import Protocol, Terms
 from veilbot_core.services.fleet import Draft
 from veilbot_runners import serving
 from veilbot_runners.container import open_container
+from veilbot_runners.sandbox import backstage
 from veilbot_runners.sandbox.home import Place, home_page
+from veilbot_runners.sandbox.keeping import keeping
 from veilbot_runners.sandbox.outline import OutlineSandbox, outline_router
 from veilbot_runners.sandbox.stripe import StripeSandbox, stripe_router
 from veilbot_runners.sandbox.telegram import TelegramSandbox, telegram_router
 from veilbot_runners.sandbox.v2ray import V2RaySandbox, v2ray_router
+from veilbot_runners.sandbox.xray import real_xray
 from veilbot_runners.settings import Settings, Stripe, Telegram, load
 
 OPERATOR = 1000
 _SERVERS = {"Amsterdam 1": "NL", "Frankfurt 1": "DE", "Frankfurt 2": "DE"}
 _CORES = {"Frankfurt 3": "DE"}
+PORTS = 5
+"""One for each server's API, and one for what a real Xray serves."""
 _TARIFFS = (
     (Terms(name="Week", days=7, traffic_limit=20 * 10**9), {"USD": 149, "RUB": 14900}),
     (Terms(name="Month", days=30, traffic_limit=100 * 10**9), {"USD": 499, "RUB": 49900}),
-    (Terms(name="Season", days=90, protocols=tuple(Protocol)), {"USD": 1299, "RUB": 129900}),
+    (Terms(name="Season", days=90, protocols=(Protocol.OUTLINE, Protocol.V2RAY)), {"USD": 1299, "RUB": 129900}),
     (Terms(name="Year", days=365), {"USD": 3999, "RUB": 399000}),
 )
 _PLACES = (
     Place(title="Talk to the bot", url="/sandbox/telegram", about="a messenger with the shop's real bot in it"),
-    Place(title="Outline servers", url="/sandbox/outline", about="three VPN servers, their state as JSON"),
-    Place(title="Xray server", url="/sandbox/v2ray", about="one more server, of another kind, its state as JSON"),
-    Place(title="Payments", url="/sandbox/stripe/sessions", about="checkouts at the local Stripe, as JSON"),
+    Place(title="Backstage", url=backstage.PATH, about="the VPN servers and payments; switch a server off and buy"),
     Place(title="API documentation", url="/schema", about="every route of the shop's HTTP API"),
 )
 
@@ -55,20 +59,26 @@ class Credentials:
     stripe_key: str
     webhook_secret: str
     encryption_key: str
+    servers_at: int
+    """The first of the servers' ports; they keep them, wherever the pages are."""
     api_key: str = ""
 
     @classmethod
-    def read(cls, folder: Path) -> "Credentials":
-        """Return the folder's credentials, made now if there are none."""
+    def read(cls, folder: Path, port: int) -> "Credentials":
+        """Return the folder's credentials, made now for a demo on ``port`` if there are none."""
         path = folder / "credentials.json"
         if path.exists():
-            return cls(**json.loads(path.read_text(encoding="utf-8")))
+            try:
+                return cls(**json.loads(path.read_text(encoding="utf-8")))
+            except (ValueError, TypeError):
+                raise InvalidInput(f"{path} cannot be read; start over with --fresh") from None
         made = cls(
             seed=secrets.token_hex(16),
             telegram_token=f"{secrets.randbelow(10**9) + 10**9}:{secrets.token_urlsafe(26)}",
             stripe_key=f"sk_test_{secrets.token_hex(16)}",
             webhook_secret=f"whsec_{secrets.token_hex(16)}",
             encryption_key=new_key(),
+            servers_at=port + 1,
         )
         made.write(folder)
         return made
@@ -76,12 +86,8 @@ class Credentials:
     def write(self, folder: Path) -> None:
         """Keep them, for the owner's eyes only."""
         path = folder / "credentials.json"
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-            path.touch(mode=0o600)
-            path.write_text(json.dumps(asdict(self), indent=2), encoding="utf-8")
-        except OSError as error:
-            raise InvalidInput(f"the demo keeps its shop in {folder}, which fails: {error.strerror}") from None
+        path.touch(mode=0o600)
+        path.write_text(json.dumps(asdict(self), indent=2), encoding="utf-8")
 
 
 def demo_settings(folder: Path, port: int, made: Credentials) -> Settings:
@@ -109,11 +115,38 @@ def demo_settings(folder: Path, port: int, made: Credentials) -> Settings:
     )
 
 
+def write_settings(folder: Path, settings: Settings, made: Credentials) -> Path:
+    """Write the demo's settings for the operator's commands; return where."""
+    values = {
+        "DATABASE_URL": settings.database_url,
+        "ENCRYPTION_KEYS": made.encryption_key,
+        "PUBLIC_URL": settings.public_url,
+        "LISTEN": settings.listen,
+        "ALLOW_PRIVATE_SERVERS": "true",
+        "TELEGRAM__TOKEN": made.telegram_token,
+        "TELEGRAM__API_BASE": settings.telegram.api_base,
+        "TELEGRAM__ADMIN_IDS": OPERATOR,
+        "STRIPE__SECRET_KEY": made.stripe_key,
+        "STRIPE__WEBHOOK_SECRET": made.webhook_secret,
+        "STRIPE__API_BASE": settings.stripe.api_base,
+    }
+    path = folder / "operator.env"
+    path.touch(mode=0o600)
+    path.write_text("".join(f"VEILBOT_{name}={value}\n" for name, value in values.items()), encoding="utf-8")
+    return path
+
+
 class Sandbox:
     """Telegram, three Outline servers, one Xray and Stripe on this machine; an async context manager."""
 
     def __init__(
-        self, port: int, made: Credentials, *, webhooks: str | None = None, servers_at: int | None = None
+        self,
+        port: int,
+        made: Credentials,
+        *,
+        webhooks: str | None = None,
+        servers_at: int | None = None,
+        xray: bool = False,
     ) -> None:
         """Make a sandbox whose pages are on ``port``.
 
@@ -121,20 +154,24 @@ class Sandbox:
             port: where `app` is served.
             made: what the shop and the sandbox agree on.
             webhooks: the shop's address, where it is not on the same port.
-            servers_at: the first of the servers' ports; 0 takes any, None the ports after ``port``.
+            servers_at: the first of the servers' ports, where it is not the credentials'; 0 takes any.
+            xray: run a real Xray at the same address instead of the one that only answers.
         """
         url = f"http://127.0.0.1:{port}"
-        first = port + 1 if servers_at is None else servers_at
+        first = made.servers_at if servers_at is None else servers_at
         self.telegram = TelegramSandbox(made.telegram_token)
         self.stripe = StripeSandbox(made.stripe_key, made.webhook_secret, f"{webhooks or url}/webhooks/stripe", url)
         ports = {name: first and first + index for index, name in enumerate([*_SERVERS, *_CORES])}
         self.outline = OutlineSandbox({name: ports[name] for name in _SERVERS}, seed=made.seed)
-        self.v2ray = V2RaySandbox({name: ports[name] for name in _CORES})
+        self.v2ray = V2RaySandbox({} if xray else {name: ports[name] for name in _CORES})
+        self._real = first + len(_SERVERS) if xray else None
         self._stack = AsyncExitStack()
 
     async def __aenter__(self) -> Self:
         for part in (self.telegram, self.stripe, self.outline, self.v2ray):
             await self._stack.enter_async_context(part)
+        if self._real is not None:
+            await self._stack.enter_async_context(real_xray(self._real, self._real + 1))
         self.telegram.chats.open(OPERATOR, "Operator", "en")
         return self
 
@@ -145,6 +182,7 @@ class Sandbox:
         """Return its HTTP side, with the page that tells where everything is."""
         servers = [outline_router(self.outline), v2ray_router(self.v2ray)]
         routers = [telegram_router(self.telegram), *servers, stripe_router(self.stripe)]
+        routers.append(backstage.router(self.outline, self.v2ray, self.stripe))
         home = home_page(_PLACES, credentials)
         return Litestar(route_handlers=[*routers, home], openapi_config=None, logging_config=None)
 
@@ -160,7 +198,7 @@ def beside(sandbox: Litestar, shop: serving.Asgi) -> serving.Asgi:
     return app
 
 
-async def seed(shop: Application, sandbox: Sandbox) -> None:
+async def seed(shop: Application, sandbox: Sandbox, made: Credentials) -> None:
     """Fill an empty shop: tariffs, and servers in two countries."""
     if not await shop.catalog.all():
         for terms, prices in _TARIFFS:
@@ -173,28 +211,40 @@ async def seed(shop: Application, sandbox: Sandbox) -> None:
             await shop.fleet.add(Draft(name=name, protocol=Protocol.OUTLINE, country=country, endpoint=endpoint))
     for name, country in _CORES.items():
         if name not in known:
-            endpoint = {"api": sandbox.v2ray.servers[name].api, "inbound": "in", "address": "127.0.0.1", "port": "443"}
+            api = made.servers_at + len(_SERVERS)
+            endpoint = {"api": f"127.0.0.1:{api}", "inbound": "in", "address": "127.0.0.1", "port": str(api + 1)}
             await shop.fleet.add(Draft(name=name, protocol=Protocol.V2RAY, country=country, endpoint=endpoint))
 
 
-async def run_demo(folder: Path, port: int, stop: asyncio.Event, tell: Callable[[str], None] = print) -> None:
+async def run_demo(
+    folder: Path,
+    port: int,
+    made: Credentials,
+    stop: asyncio.Event,
+    *,
+    xray: bool = False,
+    tell: Callable[[str], None] = print,
+) -> None:
     """Run the shop and its whole world until ``stop``; ``tell`` gets the lines that say where to look."""
-    made = Credentials.read(folder)
     settings = demo_settings(folder, port, made)
-    for place in range(port + 1, port + 1 + len(_SERVERS) + len(_CORES)):
+    for place in range(made.servers_at, made.servers_at + PORTS):
         serving.listen("127.0.0.1", place).close()  # what is taken is told before anything is made
     sock = serving.listen("127.0.0.1", port)
     await migrate(settings.database_url)
-    async with Sandbox(port, made) as sandbox, open_container(settings) as container:
+    async with (
+        Sandbox(port, made, xray=xray) as sandbox,
+        keeping(folder / "world.json", sandbox.telegram, sandbox.stripe, sandbox.outline),
+        open_container(settings) as container,
+    ):
         shop = container.application()
-        await seed(shop, sandbox)
+        await seed(shop, sandbox, made)
         for server in await shop.fleet.all():
-            await shop.provisioning.reconcile(server.id)  # the sandbox forgets its keys when it ends
+            await shop.provisioning.reconcile(server.id)  # the Xray forgets its keys when it ends
         if not made.api_key:
             _, secret = await shop.api_keys.add("demo", ["*"])
             made = Credentials(**{**asdict(made), "api_key": secret})
             made.write(folder)
-        for line in _welcome(settings.public_url, made.api_key):
+        for line in _welcome(settings.public_url, made.api_key, write_settings(folder, settings, made)):
             tell(line)
         await serving.run_parts(
             settings,
@@ -208,8 +258,9 @@ async def run_demo(folder: Path, port: int, stop: asyncio.Event, tell: Callable[
         )
 
 
-def _welcome(url: str, api_key: str) -> list[str]:
+def _welcome(url: str, api_key: str, operators: Path) -> list[str]:
     lines = [("Home", f"{url}/"), *((p.title, url + p.url) for p in _PLACES), ("API key", api_key)]
+    lines.append(("Operator", f"veilbot --env-file {os.path.relpath(operators)} order list"))
     width = max(len(title) for title, _ in lines)
     return [
         "",

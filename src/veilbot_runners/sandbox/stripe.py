@@ -53,7 +53,7 @@ def stripe_router(sandbox: StripeSandbox) -> Router:
         path=PREFIX,
         route_handlers=[
             *(api_read, api_write, show_page, answer_page, list_sessions, pay, settle, expire, dispute, close_dispute),
-            make_trouble,
+            *(make_trouble, fail_refund),
         ],
         dependencies={"sandbox": Provide(lambda: sandbox, use_cache=True, sync_to_thread=False)},
         exception_handlers={StripeRefusal: _refused},
@@ -122,6 +122,12 @@ async def settle(request: Asked, sandbox: Sandbox, session_id: FromPath[str]) ->
 async def expire(request: Asked, sandbox: Sandbox, session_id: FromPath[str]) -> Shown:
     """Close a checkout unpaid."""
     return await sandbox.expire(session_id, read_delivery(await _options(request)))
+
+
+@post("/refunds/{refund_id:str}/fail", status_code=200)
+async def fail_refund(sandbox: Sandbox, refund_id: FromPath[str]) -> Shown:
+    """Let money that went back not arrive."""
+    return await sandbox.fail_refund(refund_id)
 
 
 @post("/charges/{intent_id:str}/dispute", status_code=200)

@@ -10,7 +10,7 @@ from itertools import islice
 from typing import TypeVar
 
 from veilbot_runners.sandbox.stripe_books import API_VERSION, StripeBooks
-from veilbot_runners.sandbox.stripe_forms import Form, StripeRefusal, missing, number, read_form, text
+from veilbot_runners.sandbox.stripe_forms import Form, StripeRefusal, inner, missing, number, read_form, text
 from veilbot_runners.sandbox.stripe_things import Shown
 
 T = TypeVar("T")
@@ -131,10 +131,17 @@ class StripeApi:
 
     def _get_session(self, path: list[str], form: Form) -> Shown | None:
         if path:
-            return self._books.session(path[0]).shown() if len(path) == 1 else None
+            return self._one_session(path[0], form) if len(path) == 1 else None
         intent = text(form, "payment_intent", "")
         sessions = reversed(self._books.sessions.values())
         return _page("/v1/checkout/sessions", (s.shown() for s in sessions if intent in {"", s.intent_id}), form)
+
+    def _one_session(self, session_id: str, form: Form) -> Shown:
+        """Show a session, with its payment intent in full where that is asked for."""
+        shown, intent = self._books.session(session_id).shown(), self._books.session(session_id).intent_id
+        if intent is not None and "payment_intent" in inner(form, "expand").values():
+            return shown | {"payment_intent": self._books.intents[intent].shown()}
+        return shown
 
     def _get_refund(self, path: list[str], form: Form) -> Shown | None:
         if path:

@@ -5,7 +5,8 @@ import json
 import secrets
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
-from typing import TypeVar
+from dataclasses import asdict
+from typing import Any, TypeVar
 
 from veilbot_runners.sandbox.stripe_forms import (
     Form,
@@ -23,6 +24,7 @@ from veilbot_runners.sandbox.stripe_things import Dispute, Intent, Refund, Sessi
 
 T = TypeVar("T")
 API_VERSION = "2026-10-28.endive"
+_NEVER = 1 << 40
 _KEPT = 20_000
 """Events that are remembered; Stripe remembers them for 30 days."""
 _SESSION_PARAMS = (
@@ -151,6 +153,16 @@ class StripeBooks:
         self.refunds[refund.id] = refund
         return refund, self._event("refund.created", refund.shown())
 
+    def fail_refund(self, refund_id: str) -> str:
+        """Let money that went back not arrive."""
+        refund = self.refunds.get(refund_id)
+        if refund is None:
+            raise missing("refund", refund_id)
+        if refund.status != "failed":
+            refund.status = "failed"
+            self.intents[refund.intent_id].refunded -= refund.amount
+        return self._event("refund.failed", refund.shown())
+
     def dispute(self, intent_id: str) -> str:
         """Let the customer's bank claim the money back."""
         intent = self.intents.get(intent_id)
@@ -186,14 +198,40 @@ class StripeBooks:
 
     def told(self, form: Form) -> Iterator[Shown]:
         """Return events, newest first, as ``created`` and ``type`` ask."""
-        created, kind = inner(form, "created"), text(form, "type", "")
+        created, kinds = inner(form, "created"), set(inner(form, "types").values())
+        if kind := text(form, "type", ""):
+            kinds.add(kind)
         since = max(number(created, "gte", 0), number(created, "gt", -1) + 1)
+        until = min(number(created, "lt", _NEVER), number(created, "lte", _NEVER) + 1)
         for event_text in reversed(self.events.values()):
             event: Shown = json.loads(event_text)
             if event["created"] < since:
                 return
-            if not kind or event["type"] == kind:
+            if event["created"] < until and (not kinds or event["type"] in kinds):
                 yield event
+
+    def dump(self) -> Shown:
+        """Return the books, as JSON."""
+        shelves = ((name, shelf) for name, (shelf, _) in self._shelves().items())
+        return {name: [asdict(thing) for thing in shelf.values()] for name, shelf in shelves} | {"events": self.events}
+
+    def load(self, kept: Shown) -> None:
+        """Take back what `dump` returned."""
+        for name, (shelf, kind) in self._shelves().items():
+            shelf.update((row["id"], kind(**row)) for row in kept[name])
+        for session in self.sessions.values():
+            session.url = f"{self._page_url}/{session.id}"  # the pages may be elsewhere now
+        self.events.update(kept["events"])
+        self._closing = [(session.expires_at, session.id) for session in self.sessions.values()]
+        heapq.heapify(self._closing)
+
+    def _shelves(self) -> dict[str, tuple[dict[str, Any], Callable[..., Any]]]:
+        return {
+            "sessions": (self.sessions, Session),
+            "intents": (self.intents, Intent),
+            "refunds": (self.refunds, Refund),
+            "disputes": (self.disputes, Dispute),
+        }
 
     def _open_session(self, session_id: str) -> Session:
         session = self.session(session_id)

@@ -115,6 +115,11 @@ class StripeSandbox:
         """Close an open checkout."""
         return await self._told(session_id, self.books.expire(session_id), webhook)
 
+    async def fail_refund(self, refund_id: str) -> dict[str, Any]:
+        """Let money that went back not arrive."""
+        status = await self.deliver(self.books.fail_refund(refund_id), Delivery.SEND)
+        return {**self.books.refunds[refund_id].shown(), "webhook": {"status": status}}
+
     async def dispute(self, intent_id: str) -> dict[str, Any]:
         """Let the customer's bank claim the money back."""
         status = await self.deliver(self.books.dispute(intent_id), Delivery.SEND)

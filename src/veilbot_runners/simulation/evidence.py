@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from veilbot_core.domain.ids import KeyId, OrderId, SubscriptionId
 from veilbot_core.domain.jobs import Job, JobState
@@ -67,8 +67,13 @@ class Evidence:
         return any(alert.code == code and alert.subject == subject for alert in self.world.notifier.alerts)
 
     def wants_keys(self, subscription: Subscription) -> bool:
-        """Say whether a subscription's keys belong on the servers, worked out here from its end alone."""
-        live = subscription.vip or self.now < subscription.ends_at + self.world.policy.grace
+        """Say whether a subscription's keys must be on the servers, worked out here from its end alone.
+
+        In the grace they need not if a refund shortened it: when it was booked decides, and that nobody knows here.
+        """
+        shrunk = any(grant.taken_back for grant in self.grants if grant.subscription_id == subscription.id)
+        grace = timedelta() if shrunk else self.world.policy.grace
+        live = subscription.vip or self.now < subscription.ends_at + grace
         return live and subscription.frozen_at is None
 
     @property

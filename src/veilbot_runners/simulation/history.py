@@ -7,10 +7,10 @@ from collections.abc import Callable, Iterator, MutableMapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, NoReturn
+from uuid import UUID
 
 import structlog
 
-from veilbot_core.domain.ids import OrderId
 from veilbot_core.domain.jobs import Job
 from veilbot_core.domain.key import Key
 from veilbot_core.domain.order import Order
@@ -51,9 +51,10 @@ class History:
         self.breaches: list[Breach] = []
         self.calls: Counter[tuple[str, str, int]] = Counter()
         self.points: Counter[Point] = Counter()
-        self.told: Counter[OrderId] = Counter()
-        self.gone: set[OrderId] = set()
-        """Orders whose customers could not be reached when they were to be told."""
+        self.told: Counter[UUID] = Counter()
+        """Orders and moved keys, by how often their customers were told."""
+        self.gone: set[UUID] = set()
+        """Those whose customers could not be reached when they were to be told."""
         self.faults: Counter[str] = Counter()
         self._time = time
         self._keep = keep

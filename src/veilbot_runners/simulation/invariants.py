@@ -5,6 +5,8 @@ from collections.abc import Iterator
 from datetime import timedelta
 
 from veilbot_adapters.memory import MemorySecrets
+from veilbot_core.domain.events import EventType
+from veilbot_core.domain.ids import KeyId
 from veilbot_core.domain.jobs import Job, JobKind, JobState
 from veilbot_core.domain.key import Key
 from veilbot_core.domain.order import OrderStatus
@@ -17,7 +19,7 @@ PER_MINUTE = 20
 """Calls about one thing in one minute, all processes together; a backed-off job makes about eight."""
 
 _SECRETS = MemorySecrets()
-_MANY = frozenset({"publish", "list", "usage", "probe"})
+_MANY = frozenset({"publish", "list", "usage", "probe", "told"})
 """Calls that are about many things at once."""
 
 
@@ -100,6 +102,15 @@ def customers_are_told(evidence: Evidence) -> Iterator[str]:
             yield f"nobody told the customer of order {order.id}"
 
 
+def moved_customers_are_told(evidence: Evidence) -> Iterator[str]:
+    """Whoever was given another key in the place of one that went heard of it, or could not be reached."""
+    history = evidence.world.history
+    for event in evidence.world.bus.published:
+        heard = history.told[event.subject] or event.subject in history.gone
+        if event.type is EventType.KEY_MOVED and evidence.keys[KeyId(event.subject)].desired.present and not heard:
+            yield f"nobody told the customer of key {event.subject}"
+
+
 def attempts_are_bounded(evidence: Evidence) -> Iterator[str]:
     """Nothing is called about again and again without rest."""
     for (port, subject, minute), count in evidence.world.history.calls.items():
@@ -111,7 +122,7 @@ def no_secret_is_kept_open(evidence: Evidence) -> Iterator[str]:
     """Notes and errors in the database hold no secret; lines of the trace are checked as they are written."""
     texts = [job.error for job in evidence.jobs] + [key.note for key in evidence.keys.values()]
     texts += [order.note for order in evidence.orders.values()] + [payment.note for payment in evidence.payments]
-    texts += [alert.detail for alert in evidence.world.notifier.alerts]
+    texts += [str(alert.about) for alert in evidence.world.notifier.alerts]
     yield from (text for text in texts if any(canary in text for canary in CANARIES))
 
 
@@ -124,11 +135,12 @@ INVARIANTS = (
     places_counted_are_keys_placed,
     facts_reach_the_bus,
     customers_are_told,
+    moved_customers_are_told,
     attempts_are_bounded,
     no_secret_is_kept_open,
 )
 """Beside these, seen while it runs: states_only_move_forward, traffic_only_grows, no_secret_is_told,
-no_step_fails_by_itself, workers_survive."""
+no_step_fails_by_itself, workers_survive, nobody_is_left_without_a_key."""
 
 
 def judge(evidence: Evidence) -> list[Breach]:

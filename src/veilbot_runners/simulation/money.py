@@ -25,7 +25,8 @@ def paid_means_a_key_or_a_person(evidence: Evidence) -> Iterator[str]:
         if order.status is OrderStatus.FULFILLED and not _grants(evidence, order):
             yield f"order {order.id} is fulfilled with nothing"
     for payment in evidence.payments:
-        if payment.status is PaymentStatus.HELD and not evidence.alerted("payment.held", payment.id):
+        told = evidence.alerted("payment.held", payment.id) or evidence.alerted("order.held", payment.order_id)
+        if payment.status is PaymentStatus.HELD and not told:
             yield f"payment {payment.external_id} is held and nobody was told"
 
 
@@ -111,12 +112,23 @@ def what_was_answered_is_kept(evidence: Evidence) -> Iterator[str]:
     yield from (f"extension {one} was confirmed, not made" for one, n in truth.extended.items() if given.get(one) != n)
 
 
+def refunded_access_is_over(evidence: Evidence) -> Iterator[str]:
+    """Where a refund took back all the time that was left, keys are gone at once: there is no grace."""
+    for subscription in evidence.subscriptions.values():
+        back = _refunded_at(evidence, subscription.id)
+        if back is None or subscription.vip or subscription.ends_at > back:
+            continue
+        keys = [k for k in evidence.keys.values() if k.subscription_id == subscription.id and k.desired.present]
+        yield from (f"key {key.id} of {subscription.id}, whose money went back" for key in keys)
+
+
 INVARIANTS: tuple[Invariant, ...] = (
     paid_means_a_key_or_a_person,
     ledger_balances,
     nothing_for_unverified_money,
     grants_are_applied_once,
     refunds_take_back_what_they_paid_for,
+    refunded_access_is_over,
     disputed_access_is_frozen,
     what_was_answered_is_kept,
 )
@@ -141,3 +153,9 @@ def _end(evidence: Evidence, subscription_id: SubscriptionId) -> datetime | None
     for grant in mine:
         end = max(grant.at, end or grant.at) + timedelta(days=_left(grant))
     return end
+
+
+def _refunded_at(evidence: Evidence, subscription_id: SubscriptionId) -> datetime | None:
+    """Return when money for a subscription went back last, by the provider's own books."""
+    sources = {g.source_id for g in evidence.grants if g.subscription_id == subscription_id and g.taken_back}
+    return max((r.at for r in evidence.world.gateway.refunds.values() if str(r.order_id) in sources), default=None)

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from random import Random
 from uuid import UUID
 
 from veilbot_core.application import Application
@@ -11,12 +12,15 @@ from veilbot_core.domain.server import ServerStatus
 from veilbot_runners.simulation.people import patiently
 from veilbot_runners.simulation.world import World
 
+_MOVES, _DEAD = 0.6, 0.3
+"""How often an operator empties a server, and then another one; and how often it is not to be called any more."""
+
 
 class Operator:
     """Does by hand what the shop also does by itself."""
 
-    def __init__(self, world: World) -> None:
-        self._world = world
+    def __init__(self, world: World, whim: Random) -> None:
+        self._world, self._whim = world, whim
         self._requests = 0
 
     async def live(self) -> None:
@@ -25,6 +29,16 @@ class Operator:
         while True:
             await asyncio.sleep(self._world.random.uniform(60, 2400))
             await self._world.random.choice(acts)()
+
+    async def empty(self) -> None:
+        """Move the keys of one server after another, in some runs; where to is up to the shop."""
+        while self._whim.random() < _MOVES:
+            await asyncio.sleep(self._whim.uniform(30, 1800))
+            await self._open_all()
+            server = self._whim.choice(self._world.servers)
+            if self._whim.random() < _DEAD:
+                await patiently(self._world, _turn(server.id, ServerStatus.DISABLED))
+            await patiently(self._world, _move(server.id))
 
     async def tidy(self) -> None:
         """Do what alerts ask for: bring servers back, and let dead work be tried again."""
@@ -50,11 +64,11 @@ class Operator:
     async def _drain(self) -> None:
         server = self._world.random.choice(self._world.servers)
         status = self._world.random.choice((ServerStatus.DRAINING, ServerStatus.DRAINING, ServerStatus.DISABLED))
-        await patiently(self._world, lambda app: app.fleet.turn(server.id, status))
+        await patiently(self._world, _turn(server.id, status))
 
     async def _open_all(self) -> None:
         for server in self._world.servers:
-            await patiently(self._world, _turn_on(server.id), 20)
+            await patiently(self._world, _turn(server.id, ServerStatus.ACTIVE), 20)
 
     async def _retry(self) -> None:
         status = self._world.random.choice((OrderStatus.HELD, OrderStatus.PAID))
@@ -69,8 +83,12 @@ class Operator:
             await patiently(self._world, _requeue(job.id), 5)
 
 
-def _turn_on(server_id: ServerId) -> Callable[[Application], Awaitable[object]]:
-    return lambda app: app.fleet.turn(server_id, ServerStatus.ACTIVE)
+def _move(server_id: ServerId) -> Callable[[Application], Awaitable[object]]:
+    return lambda app: app.moving.ask(server_id)
+
+
+def _turn(server_id: ServerId, status: ServerStatus) -> Callable[[Application], Awaitable[object]]:
+    return lambda app: app.fleet.turn(server_id, status)
 
 
 def _requeue(job_id: JobId) -> Callable[[Application], Awaitable[object]]:

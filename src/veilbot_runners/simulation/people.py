@@ -137,10 +137,10 @@ class Customer:
         amounts = {"less": price.amount - 1, "more": price.amount + 1}
         currency = "EUR" if how == "currency" else price.currency
         money = Money(amount=amounts.get(how, price.amount), currency=currency)
-        cashier.charge(order, money, alone=how != "twice")
+        cashier.charge(order, money)
         if how == "twice":
             await asyncio.sleep(world.random.random() * 100)
-            cashier.charge(order, again=True, alone=False)
+            cashier.charge(order, again=True)
 
     async def _regret(self, story: Story, order: Order, user: User) -> None:
         world, cashier = self._world, self._cashier

@@ -2,6 +2,7 @@
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextvars import ContextVar
+from datetime import datetime
 from random import Random
 from typing import Protocol, TypeVar
 from uuid import UUID
@@ -9,7 +10,7 @@ from uuid import UUID
 from veilbot_adapters.memory import MemoryBus, MemoryDoorbell, MemoryGateway, MemoryIds, MemoryNotifier
 from veilbot_core.domain.errors import Rejected, Unavailable, Unknown
 from veilbot_core.domain.events import Event
-from veilbot_core.domain.ids import KeyId, OrderId, ServerId
+from veilbot_core.domain.ids import KeyId, ServerId
 from veilbot_core.domain.money import Money
 from veilbot_core.domain.order import Order
 from veilbot_core.domain.payment import PaymentEvent
@@ -18,8 +19,8 @@ from veilbot_core.ports.bus import Bus
 from veilbot_core.ports.clock import Clock
 from veilbot_core.ports.doorbell import Doorbell
 from veilbot_core.ports.failpoints import Failpoints, Point
-from veilbot_core.ports.notifier import Delivery, Message, Notifier
-from veilbot_core.ports.payments import OpenCheckout, PaymentGateway
+from veilbot_core.ports.notifier import Alert, Delivery, Message, Notifier
+from veilbot_core.ports.payments import OpenCheckout, PaymentGateway, Told
 from veilbot_core.ports.storage import Storage, UnitOfWork
 from veilbot_core.ports.vpn import Endpoint, KeySpec, RemoteKey, ServerInfo, Unlisted, Usage, VpnProtocol
 from veilbot_runners.simulation.faults import Fault
@@ -38,7 +39,7 @@ class Outside(Surroundings, Protocol):
     gateway: MemoryGateway
     notifier: MemoryNotifier
     bus: MemoryBus
-    told_now: ContextVar[OrderId | None]
+    told_now: ContextVar[UUID | None]
     """The order that the message of the running job is about."""
     processes: list[Process]
     hanging: set[ServerId]
@@ -180,6 +181,11 @@ class SimGateway(Way, PaymentGateway):
         """Ask what became of the checkout."""
         return await self._call(Fault.PROVIDERS, "fetch", order.id, lambda: self._world.gateway.fetch(order))
 
+    async def told(self, since: datetime, until: datetime, *, after: str | None = None) -> Told:
+        """List what happened."""
+        act = self._world.gateway.told
+        return await self._call(Fault.PROVIDERS, "told", after or "", lambda: act(since, until, after=after))
+
     async def refund(self, order: Order, charge_id: str, money: Money, *, attempt: str) -> PaymentEvent:
         """Send money back."""
 
@@ -194,26 +200,26 @@ class SimNotifier(Way, Notifier):
 
     async def tell(self, user: User, message: Message) -> Delivery:
         """Tell a customer."""
-        order = self._world.told_now.get()
+        subject = self._world.told_now.get()
 
         async def act() -> Delivery:
             delivery = await self._world.notifier.tell(user, message)
-            if order is not None:
-                self._heard(order, delivery)
+            if subject is not None:
+                self._heard(subject, delivery)
             return delivery
 
-        return await self._call(Fault.TELEGRAM, "tell", f"{user.id} {message.notice} {order}", act)
+        return await self._call(Fault.TELEGRAM, "tell", f"{user.id} {message.notice} {subject}", act)
 
-    async def alert(self, code: str, subject: UUID, detail: str) -> None:
+    async def alert(self, alert: Alert) -> None:
         """Tell the operators."""
         act = self._world.notifier.alert
-        await self._call(Fault.TELEGRAM, "alert", f"{code} {subject} {detail}", lambda: act(code, subject, detail))
+        await self._call(Fault.TELEGRAM, "alert", f"{alert.code} {alert.subject}", lambda: act(alert))
 
-    def _heard(self, order: OrderId, delivery: Delivery) -> None:
+    def _heard(self, subject: UUID, delivery: Delivery) -> None:
         if delivery is Delivery.TOLD:
-            self._world.history.told[order] += 1
+            self._world.history.told[subject] += 1
         else:
-            self._world.history.gone.add(order)
+            self._world.history.gone.add(subject)
 
 
 class SimBus(Way, Bus):

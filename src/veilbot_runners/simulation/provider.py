@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-from datetime import timedelta
 
 from veilbot_core.domain.errors import InvalidSignature, VeilbotError
 from veilbot_core.domain.money import Money
@@ -22,16 +21,11 @@ class Cashier:
         self._world = world
         self._group = group
 
-    def charge(self, order: Order, money: Money | None = None, *, again: bool = False, alone: bool = True) -> None:
-        """Take a customer's money; the webhook may be lost only where the shop still asks by itself.
-
-        It asks once, when the time of an unpaid order is over: only of money that came in time and ``alone``.
-        """
-        world = self._world
-        body, _ = world.gateway.pay(order.id, money, again=again)
-        world.history.note("customer pays", order.id, money or order.price)
-        asked = alone and world.clock.now() < order.expires_at - timedelta(minutes=2)
-        self.post(body, droppable=asked)
+    def charge(self, order: Order, money: Money | None = None, *, again: bool = False) -> None:
+        """Take a customer's money."""
+        body, _ = self._world.gateway.pay(order.id, money, again=again)
+        self._world.history.note("customer pays", order.id, money or order.price)
+        self.post(body)
 
     def fail(self, order: Order) -> None:
         """Refuse a card."""
@@ -66,10 +60,10 @@ class Cashier:
         self._world.history.note("bank", verdict, order.id)
         self.post(self._world.gateway.dispute(order.id, won=won)[0])
 
-    def post(self, body: bytes, *, droppable: bool = False) -> None:
-        """Send a webhook as often and as late as this provider does."""
+    def post(self, body: bytes) -> None:
+        """Send a webhook as often and as late as this provider does, or never."""
         faults = self._world.faults
-        if droppable and faults.strikes(Fault.PROVIDERS, 5):
+        if faults.strikes(Fault.PROVIDERS, 5) or self._world.loop.time() < self._world.silent_until:
             self._world.history.faults["webhook dropped"] += 1
             return
         for _ in range(1 + faults.strikes(Fault.PROVIDERS, 5)):

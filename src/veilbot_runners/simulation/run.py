@@ -19,6 +19,8 @@ from veilbot_runners.simulation.world import Plant, World
 
 _MINUTE, _HOUR, _DAY = 60.0, 3600.0, 86400.0
 _GB = 10**9
+_SILENCE = 0.2
+"""How often a provider that has its moods sends no webhook at all."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,7 +55,8 @@ class Outcome:
 
 def simulate(scenario: Scenario, *, keep: bool = False) -> Outcome:
     """Play a scenario; ``keep`` remembers the lines of the trace, too."""
-    loop = VirtualLoop(Random(f"{scenario.seed}/loop"))
+    patience = 5_000_000 + 500_000 * scenario.orders  # an order that waits for a place is tried for as long as it waits
+    loop = VirtualLoop(Random(f"{scenario.seed}/loop"), steps=patience)
     before = loop.left
     faults = Faults.roll(Random(f"{scenario.seed}/faults"), scenario.faults)
     world = World(loop, Random(f"{scenario.seed}/world"), faults, scenario.plant, keep=keep)
@@ -81,13 +84,16 @@ class _Play:
 
     def __init__(self, scenario: Scenario, world: World) -> None:
         self._scenario, self._world = scenario, world
-        self._operator = Operator(world)
+        self._operator = Operator(world, Random(f"{scenario.seed}/operator"))
 
     async def run(self) -> list[Breach]:
         """Open, trade under faults, settle, judge; now and then wait until everything has expired, too."""
         world, random = self._world, self._world.random
         await _open(world, self._scenario.orders)
         span = random.choice((5 * _MINUTE, 30 * _MINUTE, 2 * _HOUR))
+        if world.faults.has(Fault.PROVIDERS) and random.random() < _SILENCE:
+            world.silent_until = _DAY  # longer than the trouble: what was paid is found out by asking alone
+            world.history.note("no webhook comes for a day")
         for number in range(random.choice((1, 2, 2, 3, 4))):
             world.machines.append(world.loop.create_task(world.machine(number + 1)))
         await self._trade(span)
@@ -103,11 +109,17 @@ class _Play:
 
     async def _trade(self, span: float) -> None:
         """Let customers, the provider, operators and the weather do what they do, until all stories are told."""
-        world, orders = self._world, self._scenario.orders
+        world, orders, operator = self._world, self._scenario.orders, self._operator
         weather = Weather(world)
         async with asyncio.TaskGroup() as outside:
             cashier = Cashier(world, outside)
-            acts = (weather.over_servers(), weather.over_database(), weather.traffic(), self._operator.live())
+            acts = (
+                weather.over_servers(),
+                weather.over_database(),
+                weather.traffic(),
+                operator.live(),
+                operator.empty(),
+            )
             background = [outside.create_task(act) for act in acts]
             customers = max(1, orders // 2)
             async with asyncio.TaskGroup() as group:

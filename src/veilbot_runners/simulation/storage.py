@@ -1,13 +1,16 @@
 """The database of a simulation: memory storage that shows every commit."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Any
 
 from veilbot_adapters.memory import MemoryStorage
 from veilbot_adapters.memory.storage import MemoryUnitOfWork
 from veilbot_adapters.memory.tables import Journal
+from veilbot_core.domain.ids import SubscriptionId
 from veilbot_core.domain.jobs import SCHEDULES, Job
+from veilbot_core.domain.key import Key
+from veilbot_core.domain.subscription import Subscription
 from veilbot_core.ports.clock import Clock
 from veilbot_core.ports.doorbell import Doorbell
 
@@ -51,6 +54,10 @@ class WatchedStorage(MemoryStorage):
         """Return all jobs that are no schedules, dead ones too."""
         rows: dict[Any, Job] = self._uow.jobs._table.rows  # noqa: SLF001 - the port lists none
         return [job for job in rows.values() if job.kind not in SCHEDULES]
+
+    def row(self, subscription_id: SubscriptionId) -> tuple[Subscription, Sequence[Key]]:
+        """Return a subscription and its keys as they are committed."""
+        return self._uow.subscriptions.get(subscription_id), self._uow.keys.of_subscriptions([subscription_id])
 
     def next_due(self) -> datetime | None:
         """Return when the next job can be claimed, one whose lease ends among them."""

@@ -8,15 +8,18 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from random import Random
 from typing import TypeVar
+from uuid import UUID
 
 from dependency_injector import providers
 
 from veilbot_adapters import memory
 from veilbot_adapters.memory.storage import MemoryUnitOfWork
 from veilbot_adapters.memory.tables import Journal
+from veilbot_adapters.unheard import UnheardGateway, UnheardVpn
 from veilbot_core.application import Application
 from veilbot_core.domain.ids import OrderId, ServerId
 from veilbot_core.domain.jobs import Job, JobKind
+from veilbot_core.domain.key import Key
 from veilbot_core.domain.money import Money
 from veilbot_core.domain.payment import Provider
 from veilbot_core.domain.policy import Policy
@@ -38,8 +41,9 @@ from veilbot_runners.worker import Worker
 T = TypeVar("T")
 START = datetime(2026, 1, 1, 12, tzinfo=UTC)
 _SETTINGS = Settings.model_construct()
-_BUSY = {JobKind.SWEEP: 5, JobKind.EXPIRE: 10, JobKind.PROBE: 6, JobKind.RECONCILE: 20}
-_QUIET = {JobKind.SWEEP: 360, JobKind.EXPIRE: 180, JobKind.PROBE: 720, JobKind.RECONCILE: 720}
+_BUSY = {JobKind.SWEEP: 5, JobKind.EXPIRE: 10, JobKind.PROBE: 6, JobKind.RECONCILE: 20, JobKind.SETTLE: 10}
+_QUIET = {JobKind.SWEEP: 360, JobKind.EXPIRE: 180, JobKind.PROBE: 720, JobKind.RECONCILE: 720, JobKind.SETTLE: 1440}
+_TOLD = frozenset({JobKind.TELL_READY, JobKind.TELL_MOVED})
 _POLLS = {"trade": 60.0, "settle": 300.0, "quiet": 7200.0}
 
 
@@ -127,7 +131,7 @@ class World:
         self.policy = Policy(every=self.rhythm, order_ttl=timedelta(minutes=30))
         self.processes: list[Process] = []
         self.machines: list[asyncio.Task[None]] = []
-        self.storage = WatchedStorage(ports.Bells(self), self.clock, self.history.witness, plant.repositories)
+        self.storage = WatchedStorage(ports.Bells(self), self.clock, self._witness, plant.repositories)
         self.gateway = memory.MemoryGateway(self.clock, secret="canary of the webhooks")  # noqa: S106 - a fake's
         self.vpns = {
             Protocol.OUTLINE: memory.MemoryVpn(Protocol.OUTLINE, metering=Metering.WINDOW),
@@ -135,20 +139,23 @@ class World:
         }
         self.notifier = memory.MemoryNotifier(keep=100_000)
         self.bus = memory.MemoryBus(keep=1_000_000)
-        self.told_now: ContextVar[OrderId | None] = ContextVar("told_now", default=None)
+        self.told_now: ContextVar[UUID | None] = ContextVar("told_now", default=None)
         self.truth = Truth()
         self.tariffs: list[Tariff] = []
         self.servers: list[Server] = []
         self.hanging: set[ServerId] = set()
         self.refusing: set[ServerId] = set()
         self.database_away = False
+        self.silent_until = 0.0
+        """Seconds of virtual time until which no webhook of the provider leaves it."""
         self._container = Container(settings=providers.Object(_SETTINGS))
         self.underway = 0
         """Webhooks that the provider still tries to deliver."""
 
     def build(self, process: Process) -> Application:
         """Wire the real services for one process."""
-        container = self._container
+        container, failpoints = self._container, ports.SimFailpoints(self, process)
+        gateway = UnheardGateway(ports.SimGateway(self, process), failpoints)
         adapters = {
             "clock": self.clock,
             "ids": ports.SimIds(self.clock, process.name),
@@ -158,10 +165,12 @@ class World:
             "bus": ports.SimBus(self, process),
             "storage": ports.SimStorage(self, process),
             "secrets": memory.MemorySecrets(),
-            "failpoints": ports.SimFailpoints(self, process),
-            "gateways": {Provider.STRIPE: ports.SimGateway(self, process)},
+            "failpoints": failpoints,
+            "gateways": {Provider.STRIPE: gateway},
             "notifier": ports.SimNotifier(self, process),
-            "protocols": {kind: ports.SimVpn(self, process, vpn) for kind, vpn in self.vpns.items()},
+            "protocols": {
+                kind: UnheardVpn(ports.SimVpn(self, process, vpn), failpoints) for kind, vpn in self.vpns.items()
+            },
             "policy": self.policy,
         }
         for name, adapter in adapters.items():
@@ -220,11 +229,21 @@ class World:
         """Return the world's side of a server's protocol."""
         return self.vpns[server.protocol]
 
+    def _witness(self, before: object, after: object) -> None:
+        """See one row change in a commit, beside all others as they are then."""
+        self.history.witness(before, after)
+        if not (isinstance(before, Key) and isinstance(after, Key)) or after.desired.present or before.replaces:
+            return
+        subscription, keys = self.storage.row(after.subscription_id)
+        others = any(key.works and key.protocol is after.protocol for key in keys)
+        if before.works and subscription.wants_keys(self.clock.now(), self.policy.grace) and not others:
+            self.history.breach("nobody_is_left_without_a_key", f"key {after.id} of {subscription.id}")
+
     def _watched(self, kind: JobKind, handler: Handler) -> Handler:
-        """Write down which job runs, and which order a message is about."""
+        """Write down which job runs, and which order or key a message is about."""
 
         async def run(job: Job) -> None:
-            token = self.told_now.set(OrderId(job.subject) if kind is JobKind.TELL_READY else None)
+            token = self.told_now.set(job.subject if kind in _TOLD else None)
             self.history.call(f"job {kind}", f"{job.subject} {job.detail}")
             try:
                 await handler(job)

@@ -69,6 +69,8 @@ WAYS: dict[str, Way] = {
     "payments of user": lambda uow: uow.payments.page(limit=9, user_id=ID),
     "payments of user and status": lambda uow: uow.payments.page(limit=9, user_id=ID, status=HELD),
     "payments of status": lambda uow: uow.payments.page(limit=9, status=HELD, after=ID),
+    "events unseen": lambda uow: uow.payments.unseen(Provider.STRIPE, ["evt_1", "evt_2"]),
+    "asked until": lambda uow: uow.payments.asked_until(Provider.STRIPE),
     "subscription": lambda uow: uow.subscriptions.get(ID),
     "subscription locked": lambda uow: uow.subscriptions.find(ID),
     "subscription of link": lambda uow: uow.subscriptions.by_digest("x"),
@@ -105,8 +107,13 @@ WAYS: dict[str, Way] = {
     "reply answered": lambda uow: uow.replies.answer(ID, 200, b""),
     "reply forgotten": lambda uow: uow.replies.forget(ID),
     "replies purged": lambda uow: uow.replies.purge(NOW, 9),
+    "turn": lambda uow: uow.turns.take(7, 7, ID, NOW, NOW),
+    "turn renewed": lambda uow: uow.turns.renew(7, ID, NOW),
+    "turn ended": lambda uow: uow.turns.end(7, ID, NOW),
+    "turn left": lambda uow: uow.turns.leave(7, ID),
+    "turns purged": lambda uow: uow.turns.purge(NOW, 9),
 }
-SORTED_FEW = {"jobs claimed", "jobs claimed of kinds", "keys of subscription", "replies purged"}
+SORTED_FEW = {"jobs claimed", "jobs claimed of kinds", "keys of subscription", "replies purged", "turns purged"}
 """Sorts of the few rows that an index found."""
 
 

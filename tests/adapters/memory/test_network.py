@@ -25,7 +25,7 @@ from veilbot_core.domain.order import Order
 from veilbot_core.domain.payment import Provider
 from veilbot_core.domain.tariff import Terms
 from veilbot_core.domain.user import Language, User
-from veilbot_core.ports.notifier import Message, Notice
+from veilbot_core.ports.notifier import Alert, Message, Notice
 from veilbot_core.ports.storage import UnitOfWork
 from veilbot_core.ports.vpn import Endpoint, KeySpec
 
@@ -61,7 +61,7 @@ def calls() -> dict[str, tuple[Network, Call]]:
         "fetch": (gateway, lambda: gateway.fetch(ORDER)),
         "refund": (gateway, lambda: gateway.refund(ORDER, "ch_1", ORDER.price, attempt="1")),
         "tell": (notifier, lambda: notifier.tell(USER, MESSAGE)),
-        "alert": (notifier, lambda: notifier.alert("order.held", ORDER.id, "")),
+        "alert": (notifier, lambda: notifier.alert(Alert(code="order.held", subject=ORDER.id))),
         "publish": (bus, lambda: bus.publish([])),
     }
 

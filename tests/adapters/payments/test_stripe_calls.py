@@ -1,12 +1,14 @@
 """Calls to Stripe, against a local one over HTTP: what is sent, and what each failure means."""
 
 import asyncio
+import json
 import subprocess
 import sys
 from datetime import UTC, datetime, timedelta
 
 import pytest
 from tests.adapters.payments.served import (
+    CLOCK,
     ServedStripe,
     an_order,
     gateway_to,
@@ -52,7 +54,8 @@ class TestWhatIsSent:
         [
             (Money(amount=500, currency="JPY"), 500),
             (Money(amount=5, currency="UGX"), 500),
-            (Money(amount=500, currency="ISK"), 500),
+            (Money(amount=5, currency="ISK"), 500),
+            (Money(amount=50000, currency="MGA"), 500),
             (Money(amount=1230, currency="KWD"), 1230),
         ],
     )
@@ -67,7 +70,7 @@ class TestWhatIsSent:
 
     @pytest.mark.parametrize(
         "price",
-        [Money(amount=1234, currency="KWD"), Money(amount=550, currency="ISK"), Money(amount=0, currency="USD")],
+        [Money(amount=1234, currency="KWD"), Money(amount=550, currency="MGA"), Money(amount=0, currency="USD")],
     )
     async def test_a_price_that_stripe_cannot_take_is_refused_before_the_call(
         self, gateway: StripeGateway, served: ServedStripe, price: Money
@@ -137,7 +140,9 @@ class TestMoneyOnItsWay:
         order = await opened(gateway, an_order())
         await served.act(f"/sessions/{order.checkout_id}/pay", delayed=True)
         assert gateway.parse_webhook(*served.heard[-1]) is None
-        assert await gateway.fetch(order) is None
+        processing = await gateway.fetch(order)
+        assert processing is not None
+        assert (processing.happening, processing.order_id) == (Happening.PROCESSING, order.id)
         await served.act(f"/sessions/{order.checkout_id}/settle")
         event = gateway.parse_webhook(*served.heard[-1])
         assert event is not None
@@ -150,10 +155,32 @@ class TestMoneyOnItsWay:
         event = gateway.parse_webhook(*served.heard[-1])
         assert event is not None
         assert (event.happening, event.order_id, event.money) == (Happening.FAILED, order.id, None)
-        assert await gateway.fetch(order) is None
+        asked = await gateway.fetch(order)
+        assert asked is not None
+        assert (asked.happening, asked.order_id, asked.external_id) == (Happening.FAILED, order.id, event.external_id)
 
 
 class TestRefunds:
+    async def test_one_that_does_not_arrive_is_told_and_made_anew_under_another_key(
+        self, gateway: StripeGateway, served: ServedStripe
+    ) -> None:
+        order, charge = await paid(gateway, served, an_order())
+        first = await gateway.refund(order, charge, order.price, attempt="499")
+        await served.told(2)
+        served.heard.clear()
+        await served.act(f"/refunds/{first.external_id}/fail")
+        told = gateway.parse_webhook(*(await served.told(1))[0])
+        assert told is not None
+        assert (told.happening, told.external_id, told.charge_id) == (
+            Happening.REFUND_FAILED,
+            first.external_id,
+            charge,
+        )
+        with pytest.raises(Rejected):
+            await gateway.refund(order, charge, order.price, attempt="499")
+        again = await gateway.refund(order, charge, order.price, attempt="499-1")
+        assert again.external_id != first.external_id
+
     async def test_the_webhook_tells_of_the_same_refund(self, gateway: StripeGateway, served: ServedStripe) -> None:
         order, charge = await paid(gateway, served, an_order())
         served.heard.clear()
@@ -187,3 +214,37 @@ def test_importing_the_package_imports_no_stripe() -> None:
 def test_closing_is_a_function_of_the_order_alone() -> None:
     order = an_order(now=datetime(2026, 1, 1, tzinfo=UTC))
     assert closes_at(order) == closes_at(order.offer("cs_1", "http://127.0.0.1:1")) == order.expires_at
+
+
+class TestWhatStripeTold:
+    async def test_more_than_one_page_is_read_to_its_end(self, gateway: StripeGateway, served: ServedStripe) -> None:
+        books = served.sandbox.books
+        before = set(books.events)
+        for _ in range(120):
+            order = await opened(gateway, an_order())
+            books.pay(str(order.checkout_id))
+        made = [event_id for event_id in books.events if event_id not in before]
+        soon, found, pages, after = CLOCK.now() + timedelta(minutes=1), list[str](), 0, None
+        while pages == 0 or after is not None:
+            page = await gateway.told(CLOCK.now() - timedelta(minutes=5), soon, after=after)
+            found, pages, after = [*found, *(event.event_id for event in page.events)], pages + 1, page.more
+        assert found[:120] == made[::-1]
+        assert pages >= 2
+
+    async def test_what_is_of_no_concern_or_unreadable_spoils_nothing(
+        self, gateway: StripeGateway, served: ServedStripe
+    ) -> None:
+        books = served.sandbox.books
+        order, intent = await paid(gateway, served, an_order())
+        served.sandbox.books.dispute(intent)
+        odd = books.close_dispute(next(d.id for d in books.disputes.values() if d.intent_id == intent), "won")
+        odd_id = json.loads(odd)["id"]
+        books.events[odd_id] = odd.replace('"won"', '"eaten"')
+        customer = json.loads(odd) | {"id": "evt_customer", "type": "customer.created"}
+        books.events["evt_customer"] = json.dumps(customer)
+        page = await gateway.told(CLOCK.now() - timedelta(minutes=1), CLOCK.now() + timedelta(minutes=1))
+        assert odd_id in page.unreadable
+        listed = [event for event in page.events if order.id == event.order_id or event.charge_id == intent]
+        assert [event.happening for event in listed] == [Happening.DISPUTED, Happening.CHARGED]
+        assert not {odd_id, "evt_customer"} & {event.event_id for event in page.events}
+        del books.events[odd_id], books.events["evt_customer"]

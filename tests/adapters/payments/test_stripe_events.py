@@ -24,7 +24,7 @@ TWO = Money(amount=200, currency="USD")
 
 
 def read(event: object) -> PaymentEvent | None:
-    return read_event(json.dumps(event))
+    return read_event(json.dumps(event), live=False)
 
 
 class TestWhatTheySay:
@@ -39,6 +39,9 @@ class TestWhatTheySay:
             ("refund.created", {}, Happening.REFUNDED, "re_1", "pi_1", TWO),
             ("refund.updated", {}, Happening.REFUNDED, "re_1", "pi_1", TWO),
             ("charge.refund.updated", {"payment_intent": None}, Happening.REFUNDED, "re_1", "ch_1", TWO),
+            ("refund.failed", {"status": "failed"}, Happening.REFUND_FAILED, "re_1", "pi_1", TWO),
+            ("refund.updated", {"status": "failed"}, Happening.REFUND_FAILED, "re_1", "pi_1", TWO),
+            ("refund.updated", {"status": "canceled"}, Happening.REFUND_FAILED, "re_1", "pi_1", TWO),
             ("charge.dispute.created", {}, Happening.DISPUTED, "du_1", "pi_1", FIVE),
             ("charge.dispute.closed", {"status": "won"}, Happening.DISPUTE_WON, "du_1", "pi_1", FIVE),
             ("charge.dispute.closed", {"status": "warning_closed"}, Happening.DISPUTE_WON, "du_1", "pi_1", FIVE),
@@ -71,7 +74,6 @@ class TestWhatTheySay:
             ("checkout.session.completed", {"payment_status": "unpaid"}),
             ("checkout.session.completed", {"payment_status": "no_payment_required"}),
             ("refund.created", {"status": "pending"}),
-            ("refund.updated", {"status": "failed"}),
             ("refund.updated", {"status": "requires_action"}),
             ("refund.updated", {"status": None}),
             ("payment_intent.succeeded", {}),
@@ -121,6 +123,7 @@ TEXTS = [
     json.dumps({**an_event(), "filler": "x" * (1 << 20)}),
 ]
 ENVELOPES: dict[str, list[Any]] = {
+    "livemode": [None, 0, "false", []],
     "id": [None, 1, "", "evt 1", "evt\n1", "\ud800", "x" * 256, ["evt_1"], {}],
     "type": [None, 1, [], {}, True],
     "data": [None, [], "x", {}, {"object": None}, {"object": []}],
@@ -169,7 +172,7 @@ class TestWhatTheyFailToSay:
     @pytest.mark.parametrize("text", malformed(), ids=range(len(malformed())))
     def test_signed_nonsense_is_malformed_and_nothing_else(self, text: str) -> None:
         with pytest.raises(MalformedEvent):
-            read_event(text)
+            read_event(text, live=False)
 
 
 VALUES = st.recursive(

@@ -6,9 +6,9 @@ from uuid import UUID
 
 import pytest
 
-from veilbot_adapters.telegram import Texts, letters
+from veilbot_adapters.telegram import Texts, alerts, letters
 from veilbot_core.domain.user import Language
-from veilbot_core.ports.notifier import Access, Message, Notice
+from veilbot_core.ports.notifier import About, Access, Alert, Message, Notice
 
 TEXTS = Texts()
 KEY = Access(name="Amsterdam", country="NL", url="ss://secret@host:1/#A&B")
@@ -63,6 +63,8 @@ def test_reminders_have_a_button_that_renews(reminder: str) -> None:
 
 
 def test_an_alert_without_a_text_of_its_own_names_its_code() -> None:
-    text = letters.alert(TEXTS, Language.EN, "moon.fell", UUID(int=1), "a <detail>")
+    text = alerts.write(
+        TEXTS, Language.EN, Alert(code="moon.fell", subject=UUID(int=1), about=About(reason="a <detail>"))
+    )
     assert "moon.fell" in text
     assert "a &lt;detail&gt;" in text

@@ -15,7 +15,7 @@ from veilbot_adapters.telegram import BotApi, Pace, TelegramNotifier
 from veilbot_core.domain.errors import Rejected, Unavailable
 from veilbot_core.domain.ids import UserId
 from veilbot_core.domain.user import Language, User
-from veilbot_core.ports.notifier import Delivery, Notice
+from veilbot_core.ports.notifier import About, Alert, Delivery, Notice
 from veilbot_runners.sandbox.telegram import Fault, FaultKind
 
 CLOCK = MemoryClock()
@@ -125,19 +125,20 @@ class TestTelling:
 class TestAlerts:
     async def test_every_operator_is_told_and_one_who_left_is_passed_over(self, telegram: Telegram) -> None:
         notifier = make(telegram.base, admins=(404, 77))
-        await notifier.alert("order.held", USER.id, "")
-        assert f"GET /api/v1/billing/orders/{USER.id}" in said(telegram)[0]
+        await notifier.alert(Alert(code="order.held", subject=USER.id, about=About(order_id=USER.id, customer="<Ann>")))
+        assert f"veilbot order retry {USER.id}" in said(telegram)[0]
+        assert "<Ann>" in said(telegram)[0]
         await notifier._api.close()
 
     async def test_an_outage_is_told_so_that_all_are_told_again(self, telegram: Telegram) -> None:
         notifier = make(telegram.base, admins=(404, 77))
         telegram.sandbox.faults.arm(Fault(kind=FaultKind.BROKEN, chat_id=77))
         with pytest.raises(Unavailable):
-            await notifier.alert("job.dead", USER.id, "")
+            await notifier.alert(Alert(code="job.dead", subject=USER.id))
         await notifier._api.close()
 
     async def test_without_operators_it_is_logged(self, caplog: pytest.LogCaptureFixture) -> None:
-        await make("http://127.0.0.1:1").alert("job.dead", USER.id, "")
+        await make("http://127.0.0.1:1").alert(Alert(code="job.dead", subject=USER.id))
         assert "no operator to tell: job.dead" in caplog.text
 
 

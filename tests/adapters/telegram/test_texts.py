@@ -14,7 +14,7 @@ from fluent.syntax.visitor import Visitor
 import veilbot_adapters.telegram
 import veilbot_runners.bot
 from veilbot_adapters.telegram import Texts
-from veilbot_adapters.telegram.letters import ALERTS
+from veilbot_adapters.telegram.alerts import ALERTS
 from veilbot_core.domain.events import FOLLOW_UPS
 from veilbot_core.domain.jobs import JobKind
 from veilbot_core.domain.money import Money
@@ -85,7 +85,7 @@ class TestFiles:
             for package in (veilbot_adapters.telegram, veilbot_runners.bot)
             for path in Path(str(package.__file__)).parent.glob("*.py")
         )
-        families = ("alert-", "button-", "command-", "error", "expiring-", "help-", "language-")
+        families = ("alert-", "do-", "button-", "command-", "error", "expiring-", "help-", "language-")
         unsaid = [name for name in messages(EN) if f'"{name}"' not in source and not name.startswith(families)]
         assert unsaid == []
 
@@ -101,8 +101,8 @@ class TestFiles:
 
     def test_every_fact_that_needs_a_person_says_what_to_do(self) -> None:
         alerts = {kind.value for kind, jobs in FOLLOW_UPS.items() if JobKind.ALERT in jobs}
-        assert alerts | {"order.waiting", "job.dead"} == ALERTS
-        assert {f"alert-{code.replace('.', '-')}" for code in ALERTS} <= set(messages(EN))
+        assert alerts | {"order.waiting", "keys.stay", "job.dead", "settle.trouble"} == ALERTS
+        assert {f"alert-{code.replace('.', '-').replace('_', '-')}" for code in ALERTS} <= set(messages(EN))
 
 
 class TestForms:

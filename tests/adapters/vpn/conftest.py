@@ -86,13 +86,26 @@ def clock() -> MemoryClock:
     return MemoryClock()
 
 
-@pytest.fixture
-async def outline(clock: MemoryClock) -> AsyncIterator[OutlineProtocol]:
-    """The adapter with little patience and no second attempts."""
-    limits = Limits(timeout=0.3, attempts=1, fail_max=1000)
+@asynccontextmanager
+async def adapter(clock: MemoryClock, patience: float) -> AsyncIterator[OutlineProtocol]:
+    limits = Limits(timeout=patience, attempts=1, fail_max=1000)
     protocol = OutlineProtocol(Guards(clock, MemoryIds(clock), limits), allow_private=True)
     yield protocol
     await protocol.close()
+
+
+@pytest.fixture
+async def outline(clock: MemoryClock) -> AsyncIterator[OutlineProtocol]:
+    """The adapter with little patience and no second attempts."""
+    async with adapter(clock, 0.3) as protocol:
+        yield protocol
+
+
+@pytest.fixture
+async def patient(clock: MemoryClock) -> AsyncIterator[OutlineProtocol]:
+    """The adapter with the patience for megabytes on a busy machine."""
+    async with adapter(clock, 20) as protocol:
+        yield protocol
 
 
 @pytest.fixture(scope="module")

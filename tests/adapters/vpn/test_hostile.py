@@ -59,7 +59,7 @@ ANSWERS: dict[str, tuple[bytes, type[PortError]]] = {
 
 @pytest.mark.parametrize("name", ANSWERS)
 async def test_a_bad_answer_is_one_clear_error_without_secrets(
-    outline: OutlineProtocol,
+    patient: OutlineProtocol,
     meet: Callable[..., Awaitable[object]],
     reach: Callable[[object], Endpoint],
     key: KeySpec,
@@ -69,7 +69,7 @@ async def test_a_bad_answer_is_one_clear_error_without_secrets(
     said, kind = ANSWERS[name]
     endpoint = reach(await meet(said))
     with caplog.at_level(logging.DEBUG), pytest.raises(kind) as caught:
-        await outline.issue(endpoint, key)
+        await patient.issue(endpoint, key)
     shown = "".join(traceback.format_exception(caught.value)) + repr(caught.value) + repr(endpoint) + caplog.text
     assert CANARY not in shown
     assert "127.0.0.1" in caught.value.message
@@ -136,7 +136,7 @@ async def hang_up(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None
 
 @pytest.mark.parametrize(
     ("act", "issued", "listed"),
-    [(drip, Unknown, Unavailable), (flood, Rejected, Rejected), (hang_up, Unknown, Unavailable)],
+    [(drip, Unknown, Unavailable), (hang_up, Unknown, Unavailable)],
 )
 async def test_bad_manners_end_in_time(
     outline: OutlineProtocol,
@@ -155,6 +155,43 @@ async def test_bad_manners_end_in_time(
             await outline.list(endpoint)
 
 
+async def test_100_megabytes_are_not_taken(
+    patient: OutlineProtocol, meet: Callable[..., Awaitable[object]], reach: Callable[[object], Endpoint], key: KeySpec
+) -> None:
+    endpoint = reach(await meet(flood))
+    for call in (
+        patient.issue(endpoint, key),
+        patient.list(endpoint),
+        patient.usage(endpoint),
+        patient.probe(endpoint),
+    ):
+        with pytest.raises(Rejected):
+            await call
+
+
+async def test_a_body_without_an_end_is_left_where_it_is_too_long_or_too_late(
+    outline: OutlineProtocol, meet: Callable[..., Awaitable[object]], reach: Callable[[object], Endpoint], key: KeySpec
+) -> None:
+    sent = 0
+
+    async def endless(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal sent
+        writer.write(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
+        while not writer.transport.is_closing():
+            writer.write(b"10000\r\n" + b" " * 65_536 + b"\r\n")
+            await writer.drain()
+            sent += 65_536
+
+    endpoint = reach(await meet(endless))
+    async with asyncio.timeout(5):
+        for call in (outline.issue(endpoint, key), outline.list(endpoint), outline.probe(endpoint)):
+            with pytest.raises((Rejected, Unavailable, Unknown)):
+                await call
+    before = sent
+    await asyncio.sleep(0.1)
+    assert sent == before < 100_000_000
+
+
 @pytest.mark.parametrize(
     "readings",
     [None, [], {"1": "many"}, {"1": -5}, {"1": 2**63}, {"": 1}, {"x" * 101: 1}, {"a\nb": 1}, {"1": True}, {"1": None}],
@@ -170,7 +207,9 @@ async def test_bad_readings_are_not_booked(
         await outline.usage(endpoint)
 
 
-@pytest.mark.parametrize("keys", [None, {}, ["7"], [{"id": None}], [{"id": "1", "dataLimit": {}}]])
+@pytest.mark.parametrize(
+    "keys", [None, {}, ["7"], [{"id": None}], [{"id": "a\x1b[2J"}], [{"id": "x" * 101}], [{"id": "1", "dataLimit": {}}]]
+)
 async def test_a_bad_list_is_no_empty_list(
     outline: OutlineProtocol, meet: Callable[..., Awaitable[object]], reach: Callable[[object], Endpoint], keys: object
 ) -> None:

@@ -68,6 +68,7 @@ async def test_outages_by_what_the_caller_must_do(
     server: OutlineServer,
     reach: Reach,
     key: KeySpec,
+    clock: MemoryClock,
     outage: Outage,
     issued: type[Exception],
 ) -> None:
@@ -76,6 +77,7 @@ async def test_outages_by_what_the_caller_must_do(
     with pytest.raises(issued):
         await outline.issue(endpoint, key)
     await sandbox.play(server.name, Outage.NONE)
+    await clock.advance(7)  # a busy one asked for that
     await outline.issue(endpoint, key)
     assert list(server.keys) == [str(key.id)]
 
@@ -87,6 +89,10 @@ async def test_a_busy_server_says_when_to_come_back(
     with pytest.raises(Unavailable) as caught:
         await outline.list(reach(server))
     assert caught.value.retry_after == 7
+    asked = server.requests
+    with pytest.raises(Unavailable):
+        await outline.usage(reach(server))
+    assert server.requests == asked, "what it asked for holds for every call"
 
 
 async def test_reading_from_a_server_that_hangs_is_unavailable(

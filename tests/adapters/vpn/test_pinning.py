@@ -8,7 +8,6 @@ from contextlib import asynccontextmanager
 import httpx
 import pytest
 
-from veilbot_adapters.vpn import addresses
 from veilbot_adapters.vpn.outline import OutlineProtocol
 from veilbot_adapters.vpn.pinning import PinnedTransport, PrivateAddress, WrongCertificate
 from veilbot_core.domain.errors import Rejected, Unavailable
@@ -153,29 +152,3 @@ async def test_a_line_break_does_not_leave_the_head(server: OutlineServer) -> No
         smuggled = httpx.Request("GET", server.api_url, extensions={"target": b"/ HTTP/1.1\r\nX: y\r\n\r\nGET /"})
         with pytest.raises(httpx.LocalProtocolError):
             await pinned.handle_async_request(smuggled)
-
-
-@pytest.mark.parametrize(
-    "host",
-    [
-        *("127.0.0.1", "10.1.2.3", "192.168.0.1", "172.16.5.5", "169.254.169.254", "100.64.0.1", "0.0.0.0"),  # noqa: S104
-        *("224.0.0.1", "255.255.255.255", "::1", "::", "fe80::1", "fd00:ec2::254", "ff02::1", "::ffff:127.0.0.1"),
-        *("64:ff9b::7f00:1", "2002:7f00:1::", "localhost", "a.localhost", "printer.local", "metadata.google.internal"),
-    ],
-)
-def test_what_is_inside_is_not_public(host: str) -> None:
-    assert addresses.is_host(host)
-    assert not addresses.is_public(host)
-
-
-@pytest.mark.parametrize("host", ["8.8.8.8", "2606:4700::1111", "vpn.example.com", "xn--e1afmkfd.xn--p1ai"])
-def test_what_is_outside_is_public(host: str) -> None:
-    assert addresses.is_host(host)
-    assert addresses.is_public(host)
-
-
-@pytest.mark.parametrize(
-    "host", ["", "127.1", "2130706433", "0x7f.0.0.1", "0177.0.0.1", "a b", "-a.com", "a..b", "ä.de"]
-)
-def test_what_is_no_host(host: str) -> None:
-    assert not addresses.is_host(host)

@@ -1,12 +1,13 @@
 """Jobs: leases, fences and how claimed work ends."""
 
 import asyncio
+from dataclasses import replace
 
 import pytest
 from tests.contracts.storage.things import HOUR, NOW, SECOND, a_job
 
 from veilbot_core.domain.errors import LeaseLost
-from veilbot_core.domain.jobs import Job, JobKind, JobState
+from veilbot_core.domain.jobs import Job, JobKind, JobState, Ticket
 from veilbot_core.ports.storage import Storage
 
 LEASE = NOW + HOUR
@@ -128,6 +129,12 @@ class TestFinishing:
         with pytest.raises(LeaseLost):
             await storage.write(lambda uow: uow.jobs.postpone(mine, NOW, ""))
 
+    async def test_an_attempt_that_was_none_can_be_taken_back(self, storage: Storage) -> None:
+        mine = await claimed(storage, a_job())
+        await storage.write(lambda uow: uow.jobs.postpone(replace(mine, attempts=0), NOW, ""))
+        (again,) = await storage.write(lambda uow: uow.jobs.claim(NOW, LEASE, 9))
+        assert (again.id, again.attempts) == (mine.id, 1)
+
     async def test_a_job_that_was_given_back_is_no_longer_ours(self, storage: Storage) -> None:
         mine = await claimed(storage, a_job())
         await storage.write(lambda uow: uow.jobs.postpone(mine, NOW, ""))
@@ -159,3 +166,65 @@ class TestDeadJobs:
         rest = await storage.read(lambda uow: uow.jobs.dead(limit=2, after=first[-1].id))
         assert [job.id for job in (*first, *rest)] == [job.id for job in jobs]
         assert {(job.state, job.error, job.leased_until) for job in first} == {(JobState.DEAD, "отказ", None)}
+
+
+class TestHandingOver:
+    """A job that is handed over is leased, but nobody has tried it; whoever takes it first, has it."""
+
+    async def handed(self, storage: Storage, job: Job) -> Ticket:
+        await storage.write(lambda uow: uow.jobs.ask(job))
+        (handed,) = await storage.write(lambda uow: uow.jobs.hand_over(NOW, LEASE, 1))
+        assert (handed.leased_until, handed.attempts, handed.fence) == (LEASE, 0, 1)
+        return Ticket.of(handed)
+
+    async def test_it_is_nobody_elses_until_its_lease_ends(self, storage: Storage) -> None:
+        ticket = await self.handed(storage, a_job())
+        assert list(await storage.write(lambda uow: uow.jobs.hand_over(LEASE - SECOND, LEASE, 9))) == []
+        assert list(await storage.write(lambda uow: uow.jobs.claim(LEASE - SECOND, LEASE, 9))) == []
+        (again,) = await storage.write(lambda uow: uow.jobs.hand_over(LEASE, LEASE + HOUR, 9))
+        assert (again.id, again.fence, again.attempts) == (ticket.id, 2, 0)
+
+    async def test_earliest_first_up_to_the_limit(self, storage: Storage) -> None:
+        jobs = [a_job(due=NOW + SECOND * n) for n in (-1, 0, -2, 1)]
+        await storage.write(lambda uow: uow.jobs.ask(*jobs))
+        handed = await storage.write(lambda uow: uow.jobs.hand_over(NOW, LEASE, 2))
+        assert [job.id for job in handed] == [jobs[2].id, jobs[0].id]
+
+    async def test_taking_is_the_attempt_and_works_once(self, storage: Storage) -> None:
+        ticket = await self.handed(storage, a_job())
+        mine = await storage.write(lambda uow: uow.jobs.take(ticket, LEASE + HOUR))
+        assert mine is not None
+        assert (mine.id, mine.leased_until, mine.attempts, mine.fence) == (ticket.id, LEASE + HOUR, 1, 2)
+        assert await storage.write(lambda uow: uow.jobs.take(ticket, LEASE)) is None
+        await storage.write(lambda uow: uow.jobs.finish(mine))
+        assert await storage.write(lambda uow: uow.jobs.take(ticket, LEASE)) is None
+
+    async def test_an_old_ticket_is_good_no_more(self, storage: Storage) -> None:
+        old = await self.handed(storage, a_job())
+        (again,) = await storage.write(lambda uow: uow.jobs.hand_over(LEASE, LEASE + HOUR, 9))
+        assert await storage.write(lambda uow: uow.jobs.take(old, LEASE + HOUR)) is None
+        taken = await storage.write(lambda uow: uow.jobs.take(Ticket.of(again), LEASE + HOUR))
+        assert taken is not None
+        assert taken.attempts == 1
+
+    async def test_nor_is_one_of_a_job_that_was_given_back(self, storage: Storage) -> None:
+        ticket = await self.handed(storage, a_job())
+        mine = await storage.write(lambda uow: uow.jobs.take(ticket, LEASE))
+        assert mine is not None
+        await storage.write(lambda uow: uow.jobs.postpone(mine, NOW, "later"))
+        tickets = [ticket, replace(ticket, fence=mine.fence)]
+        assert await storage.write(lambda uow: [uow.jobs.take(each, LEASE) for each in tickets]) == [None, None]
+
+    async def test_many_takers_at_once_one_job(self, storage: Storage) -> None:
+        ticket = await self.handed(storage, a_job())
+        takes = [storage.write(lambda uow: uow.jobs.take(ticket, LEASE)) for _ in range(8)]
+        assert sum(job is not None for job in await asyncio.gather(*takes)) == 1
+
+    async def test_one_that_is_asked_for_again_meanwhile_is_due_again_afterwards(self, storage: Storage) -> None:
+        job = a_job()
+        ticket = await self.handed(storage, job)
+        taken = await storage.write(lambda uow: uow.jobs.take(ticket, LEASE))
+        assert taken is not None
+        await storage.write(lambda uow: uow.jobs.ask(job))
+        await storage.write(lambda uow: uow.jobs.finish(taken))
+        assert len(await storage.write(lambda uow: uow.jobs.hand_over(NOW, LEASE, 9))) == 1

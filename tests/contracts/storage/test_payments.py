@@ -1,6 +1,7 @@
 """Movements of money and the inbox of providers' events."""
 
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 from tests.contracts.storage.things import NOW, a_payment, new_id, open_shop
@@ -110,3 +111,21 @@ class TestInbox:
                 )
             )
         assert await storage.write(lambda uow: uow.payments.first_sight(Provider.STRIPE, "evt_1", NOW)) is True
+
+    async def test_many_are_looked_up_at_once(self, storage: Storage) -> None:
+        await storage.write(lambda uow: [uow.payments.first_sight(Provider.STRIPE, f"evt_{n}", NOW) for n in range(3)])
+        asked = [f"evt_{n}" for n in range(200)] + ['"', "'"]
+        unseen = await storage.read(lambda uow: uow.payments.unseen(Provider.STRIPE, asked))
+        assert unseen == set(asked) - {"evt_0", "evt_1", "evt_2"}
+        assert await storage.read(lambda uow: uow.payments.unseen(Provider.STRIPE, [])) == set()
+
+
+class TestAsking:
+    async def test_nobody_was_asked_yet(self, storage: Storage) -> None:
+        assert await storage.read(lambda uow: uow.payments.asked_until(Provider.STRIPE)) is None
+
+    async def test_the_last_time_is_remembered(self, storage: Storage) -> None:
+        for hours in (1, 5, 2):
+            until = NOW + timedelta(hours=hours)
+            await storage.write(lambda uow, until=until: uow.payments.asked(Provider.STRIPE, until))  # type: ignore[misc]
+            assert await storage.read(lambda uow: uow.payments.asked_until(Provider.STRIPE)) == until

@@ -39,6 +39,7 @@ async def test_a_tariff_is_sold_and_archived(world: World) -> None:
         ({"protocols": ["carrier pigeon"]}, "protocols"),
         ({"groups": ["\x00"]}, "groups"),
         ({"name": "x" * 65}, "name"),
+        ({"prices": {"QQQ": 499}}, "currency"),
         ({"colour": "red"}, "colour"),
     ],
 )
@@ -105,12 +106,14 @@ async def test_money_goes_back_in_parts(world: World) -> None:
         ("refund", 100),
         ("refund", 399),
     ]
+    for payment in payments:
+        assert await world.get(f"/api/v1/billing/payments/{payment['id']}") == payment
     page = await world.get("/api/v1/billing/payments", params={"user_id": user["id"], "status": "held"})
     assert page["items"] == []
 
 
 async def test_what_is_not_there(world: World) -> None:
-    for path in (f"tariffs/{NOWHERE}", f"orders/{NOWHERE}"):
+    for path in (f"tariffs/{NOWHERE}", f"orders/{NOWHERE}", f"payments/{NOWHERE}"):
         await world.get(f"/api/v1/billing/{path}", 404)
     for path in (f"tariffs/{NOWHERE}/archive", f"orders/{NOWHERE}/refund", f"orders/{NOWHERE}/retry"):
         await world.post(f"/api/v1/billing/{path}", 404)

@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import replace
+from itertools import combinations
 from typing import Any
 
 import httpx
@@ -44,7 +45,46 @@ async def test_unknown_routes_and_methods_are_problems(world: World) -> None:
         body = answer.json()
         assert (body["code"], body["status"]) == (code, status)
     assert (await world.call("PUT", "/webhooks/stripe")).headers["allow"] == "POST"
-    assert set((await world.call("PUT", "/api/v1/users")).headers["allow"].split(", ")) == {"GET", "POST", "OPTIONS"}
+    assert set((await world.call("PUT", "/api/v1/users")).headers["allow"].split(", ")) == {
+        "GET",
+        "HEAD",
+        "OPTIONS",
+        "POST",
+    }
+
+
+@pytest.mark.parametrize("path", ["/healthz", "/api/v1/users", "/schema", "/schema/openapi.json", "/s/nothing", "/no"])
+async def test_whatever_can_be_got_has_a_head(world: World, path: str) -> None:
+    got = await world.http.get(path, headers=world.admin)
+    head = await world.http.head(path, headers=world.admin)
+    assert (head.status_code, head.content) == (got.status_code, b"")
+    for name in ("content-type", "content-length", "content-security-policy"):
+        assert head.headers[name] == got.headers[name]
+
+
+async def test_what_can_only_be_posted_has_no_head(world: World) -> None:
+    answer = await world.http.head("/webhooks/stripe")
+    assert (answer.status_code, answer.headers["allow"], answer.content) == (405, "POST", b"")
+
+
+async def test_options_tell_all_methods(world: World) -> None:
+    for path, known in (("/api/v1/users", "GET, HEAD, OPTIONS, POST"), ("/healthz", "GET, HEAD, OPTIONS")):
+        answer = await world.http.options(path, headers=world.admin)
+        assert (answer.status_code, answer.headers.get_list("allow")) == (204, [known])
+
+
+@pytest.mark.parametrize("kind", ["text/plain", "application/x-www-form-urlencoded", "multipart/form-data", "", "json"])
+async def test_a_body_that_is_called_something_else_is_refused(world: World, kind: str) -> None:
+    body = b'{"name": "Ann"}'
+    answer = await world.post("/api/v1/users", 415, content=body, headers={"Content-Type": kind})
+    assert answer["code"] == "unsupported_media_type"
+    for fine in ("application/json", "Application/JSON; charset=utf-8", "application/vnd.shop+json"):
+        await world.post("/api/v1/users", 201, content=body, headers={"Content-Type": fine})
+
+
+async def test_a_missing_body_is_named(world: World) -> None:
+    [error] = (await world.post("/api/v1/users", 400))["errors"]
+    assert error == {"field": "body", "message": "the body is missing; it is a JSON object"}
 
 
 async def test_security_headers_are_everywhere(world: World) -> None:
@@ -117,16 +157,31 @@ async def test_the_types_of_a_body_are_not_guessed(world: World) -> None:
         assert error["field"] == list(body)[-1]
 
 
-@pytest.mark.parametrize("module", [*MODULES, None])
-async def test_each_module_can_be_mounted_alone(module: str | None) -> None:
-    async with open_world(modules=[module] if module else []) as world:
+SUBSETS = [(), *combinations(MODULES, 1), *combinations(MODULES, 2), MODULES]
+OWN = {"links": {"s", "paid", "canceled"}}
+ASKED = {
+    "users": ("GET", "/api/v1/users", 200),
+    "billing": ("GET", "/api/v1/billing/orders", 200),
+    "vpn": ("GET", "/api/v1/vpn/keys", 200),
+    "admin": ("GET", "/api/v1/admin/api-keys", 200),
+    "webhooks": ("POST", "/webhooks/stripe", 400),
+    "links": ("GET", "/paid", 200),
+}
+"""What each module answers; 404 is what the others say."""
+
+
+@pytest.mark.parametrize("modules", SUBSETS, ids="+".join)
+async def test_any_modules_can_be_served_and_nothing_else_is(modules: tuple[str, ...]) -> None:
+    async with open_world(modules=modules) as world:
         document = (await world.http.get("/schema/openapi.json")).json()
         prefixes = {path.split("/")[3] if path.startswith("/api") else path.split("/")[1] for path in document["paths"]}
-        own = {"links": {"s", "paid", "canceled"}}.get(module or "", {module} if module else set())
-        assert prefixes == {"healthz", "readyz"} | own
-        for other in ("users", "vpn/keys"):
-            status = 200 if module and other.startswith(module) else 404
-            await world.get(f"/api/v1/{other}", status)
+        assert prefixes == {"healthz", "readyz"}.union(*(OWN.get(module, {module}) for module in modules))
+        assert {tag["name"] for tag in document["tags"]} == {"health", *modules}
+        for module, (method, path, status) in ASKED.items():
+            answer = await world.http.request(method, path, headers=world.admin)
+            assert answer.status_code == (status if module in modules else 404), path
+        for path in ("/healthz", "/readyz"):
+            assert (await world.http.get(path)).status_code == 200
 
 
 def test_an_unknown_module_or_network_is_refused(world: World) -> None:
@@ -151,7 +206,7 @@ async def test_the_document_is_complete(world: World) -> None:
     assert content["openapi"].startswith("3.1")
     assert content["components"]["securitySchemes"]["ApiKey"]["scheme"] == "bearer"
     ids = [operation["operationId"] for _, _, operation in world.document.operations()]
-    assert len(ids) == len(set(ids)) == 42
+    assert len(ids) == len(set(ids)) == 44
     for method, path, operation in world.document.operations():
         assert operation["summary"], path
         assert operation["description"], path
@@ -166,6 +221,7 @@ async def test_the_document_is_complete(world: World) -> None:
             if status >= "4":
                 assert "application/problem+json" in answer["content"], path
     assert "$defs" not in json.dumps(content)
+    assert all(name.isidentifier() and "_" not in name for name in content["components"]["schemas"])
     refs = {part.split('"')[0] for part in json.dumps(content).split("#/components/schemas/")[1:]}
     assert refs <= set(content["components"]["schemas"])
 

@@ -4,11 +4,12 @@ import asyncio
 from collections.abc import AsyncIterator
 from typing import Any
 
+import httpx
 import pytest
 from tests.runners.api.world import GENEROUS, NOWHERE, World, open_world
 
 from veilbot_core.domain.errors import Unavailable
-from veilbot_runners.api import Rate
+from veilbot_runners.api import Rate, build_api
 
 
 def _gated(world: World) -> list[tuple[str, str, str]]:
@@ -35,7 +36,7 @@ async def patient() -> AsyncIterator[World]:
 async def test_every_route_asks_for_a_key_and_its_scope(patient: World) -> None:
     world = patient
     routes = _gated(world)
-    assert len(routes) == 36
+    assert len(routes) == 38
     everything = {f"{module}:{right}" for module in ("users", "billing", "vpn", "admin") for right in ("read", "write")}
     assert {scope for _, _, scope in routes} == everything
     others = {}
@@ -107,6 +108,21 @@ async def test_a_key_is_looked_up_once_a_second(world: World) -> None:
     assert (await world.call("GET", "/api/v1/vpn/status")).status_code == 200, "neither key nor status was looked up"
     await world.clock.advance(1)
     assert (await world.call("GET", "/api/v1/vpn/status")).status_code == 503
+
+
+async def test_a_revoked_key_is_refused_by_every_process_within_a_second(world: World) -> None:
+    """Another process has known the key for a moment, and hears nothing of its end."""
+    key, secret = await world.application.api_keys.add("leaked", ["users:read"])
+    headers = {"Authorization": f"Bearer {secret}"}
+    other: Any = build_api(world.application)
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(other), base_url="http://other.test") as http:
+        for _ in range(3):  # asked again and again, it is not known for longer
+            assert (await http.get("/api/v1/users", headers=headers)).status_code == 200
+            await world.clock.advance(0.3)
+        await world.post(f"/api/v1/admin/api-keys/{key.id}/revoke")
+        await world.get("/api/v1/users", 401, headers=headers)
+        await world.clock.advance(0.9)
+        assert (await http.get("/api/v1/users", headers=headers)).status_code == 401
 
 
 async def test_a_post_under_a_key_happens_once(world: World) -> None:

@@ -1,10 +1,13 @@
 """Module vpn."""
 
+import base64
 from datetime import timedelta
+from uuid import UUID
 
 from tests.runners.api.world import ENDPOINT, NOWHERE, World
 
 from veilbot_core.domain.errors import Rejected, Unavailable
+from veilbot_core.domain.ids import KeyId, ServerId
 
 
 async def test_a_server_is_added_after_a_sign_of_life(world: World) -> None:
@@ -62,6 +65,25 @@ async def test_a_server_is_compared_and_mended(world: World) -> None:
     world.remote(server["id"]).down = True
     assert (await world.post(path, 503))["code"] == "unavailable"
     assert subscription["standing"] == "active"
+
+
+async def test_a_server_is_emptied(world: World) -> None:
+    subscription = await world.bought()
+    [server] = (await world.get("/api/v1/vpn/servers"))["items"]
+    other = await world.server("other")
+    path = await world.link(subscription)
+    before = (await world.call("GET", path)).text
+    moved = await world.post(f"/api/v1/vpn/servers/{server['id']}/move", 202)
+    assert moved["status"] == "draining"
+    await world.work()
+    assert (await world.get(f"/api/v1/vpn/servers/{server['id']}"))["reserved"] == 0
+    assert len(world.remote(other["id"]).keys) == 1
+    [key] = [key for key in (await world.get("/api/v1/vpn/keys"))["items"] if key["server_id"] == other["id"]]
+    after = base64.b64decode((await world.call("GET", path)).text).decode().strip()
+    assert after == world.vpn.url(ServerId(UUID(other["id"])), KeyId(UUID(key["id"])))
+    assert after not in base64.b64decode(before).decode()
+    missing = await world.post(f"/api/v1/vpn/servers/{subscription['id']}/move", 404)
+    assert missing["code"] == "not_found"
 
 
 async def test_a_key_is_granted_by_hand_and_extended(world: World) -> None:

@@ -17,6 +17,8 @@ from veilbot_core.domain.errors import InvalidInput, Unauthorized
 from veilbot_core.domain.ids import OrderId, ServerId
 from veilbot_core.domain.payment import Provider
 from veilbot_core.domain.tariff import Protocol
+from veilbot_core.ports.limiter import Limiter
+from veilbot_core.ports.storage import Storage
 from veilbot_runners.api import Rate, build_api
 from veilbot_runners.container import Container
 from veilbot_runners.settings import Settings
@@ -141,13 +143,16 @@ async def open_world(
     *,
     peer: str = "198.51.100.7",
     protocols: Mapping[Protocol, memory.MemoryVpn] | None = None,
+    limiter: Limiter | None = None,
+    storage: Storage | None = None,
     settings: Mapping[str, Any] = MappingProxyType({}),
     **options: Any,
 ) -> AsyncIterator[World]:
-    """Open a shop whose API is built with the given options, on other servers or settings if they are given."""
+    """Open a shop whose API is built with the given options, on other adapters or settings if they are given."""
     clock = memory.MemoryClock()
     bell = memory.MemoryDoorbell(clock)
-    storage, gateway = memory.MemoryStorage(bell, clock), memory.MemoryGateway(clock)
+    gateway = memory.MemoryGateway(clock)
+    storage = storage or memory.MemoryStorage(bell, clock)
     protocols = protocols or {Protocol.OUTLINE: memory.MemoryVpn()}
     vpn = protocols[Protocol.OUTLINE]
     adapters = {
@@ -159,6 +164,7 @@ async def open_world(
         "gateways": {Provider.STRIPE: gateway},
         "protocols": protocols,
         "notifier": memory.MemoryNotifier(),
+        "limiter": limiter or memory.MemoryLimiter(clock),
     }
     chosen = Settings(_env_file=None, env="test", **settings)  # type: ignore[call-arg]
     container = Container(settings=providers.Object(chosen))
@@ -169,10 +175,13 @@ async def open_world(
     api = build_api(application, **defaults | options)
     transport = httpx.ASGITransport(cast("Any", api), raise_app_exceptions=False, client=(peer, 5555))
     async with api.lifespan(), httpx.AsyncClient(transport=transport, base_url="http://shop.test") as http:
-        if not _DOCUMENTS:
-            _DOCUMENTS.append(Document((await http.get("/schema/openapi.json")).json()))
-        world = World(http, application, _DOCUMENTS[-1])
-        world.clock, world.storage, world.vpn, world.gateway = clock, storage, vpn, gateway
+        known = [] if "modules" in options else _DOCUMENTS
+        if not known:
+            known.append(Document((await http.get("/schema/openapi.json")).json()))
+        world = World(http, application, known[0])
+        world.clock, world.vpn, world.gateway = clock, vpn, gateway
+        if isinstance(storage, memory.MemoryStorage):
+            world.storage = storage
         world.admin = await world.key("*")
         yield world
 

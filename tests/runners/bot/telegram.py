@@ -92,8 +92,11 @@ def make_api(out: Any, telegram: Telegram, token: str = TOKEN) -> BotApi:
     return BotApi(token, guard, Pace(out.clock, 0), api_base=telegram.base)
 
 
-def make_bot(app: Any, telegram: Telegram, wire: BotApi, *, webhook: bool = False) -> TelegramBot:
-    hook = Webhook(url="https://veil.example/webhooks/telegram", secret=SECRET) if webhook else None
+def make_bot(
+    app: Any, telegram: Telegram, wire: BotApi, *, webhook: bool = False, several: bool = False
+) -> TelegramBot:
+    url = "https://veil.example/webhooks/telegram"
+    hook = Webhook(url=url, secret=SECRET, several=several) if webhook else None
     return TelegramBot(
         app, TOKEN, wire=wire, texts=TEXTS, draw=qr.png, api_base=telegram.base, webhook=hook, support=SUPPORT
     )

@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import pytest
@@ -17,7 +18,7 @@ from veilbot_core.domain import errors
 from veilbot_core.domain.errors import InvalidInput, Rejected, Unauthorized
 from veilbot_runners.bot import TelegramBot
 from veilbot_runners.bot.errors import SENTENCES, sentence
-from veilbot_runners.bot.lanes import Lanes
+from veilbot_runners.bot.lanes import LocalLanes
 from veilbot_runners.sandbox.telegram import Fault, FaultKind
 
 ANN = {"id": 501, "is_bot": False, "first_name": "Ann", "language_code": "en"}
@@ -244,17 +245,16 @@ class TestPolling:
 
 class TestLanes:
     async def test_one_customer_keeps_the_order_and_leaves_nothing_behind(self) -> None:
-        lanes, done = Lanes(most=2), []
+        lanes, done = LocalLanes(most=2), []
 
         async def step(key: int, number: int) -> None:
-            async with lanes.enter(key):
-                await asyncio.sleep(0)
-                done.append((key, number))
+            await asyncio.sleep(0)
+            done.append((key, number))
 
         async with asyncio.TaskGroup() as group:
             for number in range(5):
                 for key in (1, 2, 3):
-                    group.create_task(step(key, number))
+                    group.create_task(lanes.run(key, 10 * key + number, partial(step, key, number)))
         assert all([n for k, n in done if k == key] == list(range(5)) for key in (1, 2, 3))
         assert len(lanes) == 0
 

@@ -201,16 +201,28 @@ renewed = ✅ <b>Renewed, thank you!</b>
     Plan: <b>{ $tariff }</b>
     Valid: { $until }
 
-    Your key and your link stay the same. You need to do nothing.
+    Your link stays the same, and so does your key: should it ever have to change, we write to you. You need to do nothing.
 paid = 💚 <b>Your payment is here, thank you!</b>
 
     The key for “{ $tariff }” is being made and comes into this chat by itself. You need to do nothing.
 held = 🔎 <b>Your payment for “{ $tariff }” has arrived, but it needs a look.</b>
 
     Something about it does not match the order, so a person checks it. The money is not lost: you get your access or the money back.
+moved = 🚚 <b>Your key has moved to another server.</b>
+
+    Plan: <b>{ $tariff }</b>
+
+    The old key stops working now: replace it in your app by the one below. Apps that use the subscription link only need to refresh it.
 refunded = ↩️ <b>Your money for “{ $tariff }” is on its way back.</b>
 
     The bank usually shows it within 5 to 10 days.
+refund-failed = ⏳ <b>Your money for “{ $tariff }” did not reach you yet:</b> { $money }.
+
+    Your bank did not take it. It is safe with us, and we send it again; if you have another card or account by now, please tell support.
+extra = 🔎 <b>One more payment for “{ $tariff }” came in:</b> { $money }.
+
+    That order needed no further money. A person looks at it and sends it back; what you have stays as it is.
+some-money = an amount that we check
 expiring-3d = ⏰ <b>{ $tariff }</b> ends within 3 days: { $until }.
 
     Renew it now, and the days are added to what is left.
@@ -261,28 +273,39 @@ error-unknown = The answer got lost on the way. Please try again: you never pay 
 
 ## Operators
 
-alert-order-held = 🟠 <b>An order is held.</b> Money came in that does not match it.
-    Order <code>{ $subject }</code>
-    Look: <code>GET /api/v1/billing/orders/{ $subject }</code>. Then approve it (<code>POST .../retry</code>) or send the money back (<code>POST .../refund</code>).
-alert-payment-held = 🟠 <b>A payment fits no order.</b> Nothing was granted for it.
-    Payment <code>{ $subject }</code>
-    Find it at the provider, then approve or refund its order, or refund it there.
+alert-order-held = 🟠 <b>An order is held.</b> Its money came in, but a person must decide.
+alert-order-waiting = 🟠 <b>What was paid for waits for a free place.</b> The customer was told that the key is coming.
+alert-payment-held = 🟠 <b>Money came in that no order waits for.</b> Nothing was granted for it.
+alert-payment-refund-failed = 🟠 <b>A refund did not reach the customer.</b> The money is with us again, and the customer knows.
 alert-payment-disputed = 🔴 <b>A payment is disputed.</b> The subscription is paused.
-    Payment <code>{ $subject }</code>
-    Answer the dispute at the provider before its deadline; the subscription goes on if it is won.
 alert-key-refused = 🟠 <b>A server refuses a key.</b> Trying again will not help.
-    Key <code>{ $subject }</code>
-    Look: its note in <code>GET /api/v1/vpn/keys</code> says why. Mend the server, then <code>veilbot reconcile</code>.
 alert-server-down = 🔴 <b>A server does not answer.</b> It gets no new keys until it does; orders wait or go elsewhere.
-    Server <code>{ $subject }</code>
-    Look: <code>GET /api/v1/vpn/servers/{ $subject }</code>. If it stays down, let it drain (<code>POST .../drain</code>).
 alert-server-up = 🟢 <b>A server answers again.</b> Waiting keys are being made; nothing is left to do.
-    Server <code>{ $subject }</code>
-alert-order-waiting = 🟠 <b>A paid order waits for a free place.</b> The customer was told that the key is coming.
-    <code>{ $subject }</code>
-    Add a server or raise a capacity (<code>veilbot server list</code>), or send the money back (<code>POST /api/v1/billing/orders/{ $subject }/refund</code>).
-alert-job-dead = 🔴 <b>A job failed too often and stands still.</b>
-    About <code>{ $subject }</code>
-    Look at the log for this id and at the dead jobs (<code>GET /api/v1/admin/dead-jobs</code>); mend the cause, then <code>POST .../requeue</code>.
+alert-keys-stay = 🟠 <b>Keys stay on a server that was to be emptied.</b> Nothing that suits them is free elsewhere; they work as before.
+alert-job-dead = 🔴 <b>Work failed too often and stands still.</b>
+alert-settle-trouble = 🟠 <b>A provider told something that could not be read or booked.</b> Everything else was booked.
+alert-failing = 🔴 <b>Work that the shop does regularly fails again and again.</b>
 alert-other = 🟠 <b>{ $code }</b> needs a person.
-    <code>{ $subject }</code>
+alert-customer = Customer: { $customer }
+alert-order = Order: <code>{ $order }</code>, “{ $tariff }”
+alert-tariff = Plan: “{ $tariff }”
+alert-payment = Payment at the provider: <code>{ $payment }</code>
+alert-money = Amount: { $money }
+alert-server = Server: { $server }
+alert-work = Work: { $work }
+alert-reason = Why: { $reason }
+alert-since = Since: { $since }
+alert-subject = About: <code>{ $subject }</code>
+do-approve = Grant it: <code>veilbot order retry { $order }</code>
+    Or send the money back: <code>veilbot order refund { $order }</code>
+do-refund = Send the money back: <code>veilbot order refund { $order }</code>
+do-refund-there = Find it at the provider and send it back there.
+do-add-server = Give it a place: <code>veilbot server add</code>
+do-move-again = Then go on: <code>veilbot server move { $server }</code>
+do-answer-dispute = Answer the dispute at the provider before its deadline; the subscription goes on if it is won.
+do-mend-server = Mend the server, then: <code>veilbot reconcile</code>
+do-watch-server = Look: <code>veilbot server show { $server }</code>
+do-retry-job = Mend the cause, then: <code>veilbot job retry { $job }</code>
+do-list-jobs = Look: <code>veilbot job list</code>
+do-settle = See which: <code>veilbot settle --since 24h</code>
+do-read-log = The log says why.

@@ -9,7 +9,8 @@ from veilbot_core.ports.repositories.access import Keys, Subscriptions
 from veilbot_core.ports.repositories.goods import Servers, Tariffs
 from veilbot_core.ports.repositories.people import ApiKeys, Users
 from veilbot_core.ports.repositories.sales import Orders, Payments
-from veilbot_core.ports.repositories.work import Jobs, Outbox, Replies
+from veilbot_core.ports.repositories.seals import Seals
+from veilbot_core.ports.repositories.work import Jobs, Outbox, Replies, Turns
 
 __all__ = [
     "ApiKeys",
@@ -19,8 +20,10 @@ __all__ = [
     "Outbox",
     "Payments",
     "Replies",
+    "Seals",
     "Servers",
     "Subscriptions",
     "Tariffs",
+    "Turns",
     "Users",
 ]

@@ -1,7 +1,7 @@
 """Decisions to buy, and movements of money."""
 
 from abc import abstractmethod
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Protocol, runtime_checkable
 
@@ -88,3 +88,15 @@ class Payments(Protocol):
     @abstractmethod
     def first_sight(self, provider: Provider, event_id: str, at: datetime) -> bool:
         """Remember a provider's event in the inbox; False when it is there already."""
+
+    @abstractmethod
+    def unseen(self, provider: Provider, event_ids: Iterable[str]) -> set[str]:
+        """Return those of a provider's events that are not in the inbox."""
+
+    @abstractmethod
+    def asked_until(self, provider: Provider) -> datetime | None:
+        """Return until when the provider was asked for everything that it told; None if it never was."""
+
+    @abstractmethod
+    def asked(self, provider: Provider, until: datetime) -> None:
+        """Remember that everything the provider told until then is booked."""

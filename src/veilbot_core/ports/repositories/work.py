@@ -1,4 +1,4 @@
-"""Facts on their way out, durable work, and remembered answers."""
+"""Facts on their way out, durable work, remembered answers, and turns."""
 
 from abc import abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
@@ -8,7 +8,8 @@ from uuid import UUID
 
 from veilbot_core.domain.events import Event
 from veilbot_core.domain.ids import EventId, JobId
-from veilbot_core.domain.jobs import Job, JobKind
+from veilbot_core.domain.jobs import Job, JobKind, Ticket
+from veilbot_core.domain.turn import Turn
 
 
 @runtime_checkable
@@ -48,6 +49,17 @@ class Jobs(Protocol):
         """Lease up to ``limit`` due jobs (of ``kinds``, or of any) until ``until``; attempts and fence grow."""
 
     @abstractmethod
+    def hand_over(self, now: datetime, until: datetime, limit: int) -> Sequence[Job]:
+        """Lease up to ``limit`` due jobs until ``until`` to whoever takes them; the fence grows, attempts do not."""
+
+    @abstractmethod
+    def take(self, ticket: Ticket, until: datetime) -> Job | None:
+        """Claim a job that was handed over, until ``until``; attempts and fence grow.
+
+        None when the ticket is good no more: it was taken before, or its lease ended and somebody else has the job.
+        """
+
+    @abstractmethod
     def finish(self, job: Job) -> None:
         """Remove a claimed job, or free it when it was asked for again. Raises LeaseLost."""
 
@@ -55,7 +67,8 @@ class Jobs(Protocol):
     def postpone(self, job: Job, due: datetime, error: str, *, keep_attempts: bool = True) -> None:
         """Give a claimed job back for later; ``keep_attempts=False`` starts counting anew. Raises LeaseLost.
 
-        One that was asked for again meanwhile keeps the earlier time.
+        Its attempts are then those of ``job``, so that one can be taken back that was none. One that was asked for
+        again meanwhile keeps the earlier time.
         """
 
     @abstractmethod
@@ -97,3 +110,35 @@ class Replies(Protocol):
     @abstractmethod
     def purge(self, before: datetime, limit: int) -> int:
         """Delete up to ``limit`` rows opened before ``before``; return how many."""
+
+
+@runtime_checkable
+class Turns(Protocol):
+    """Messages in lanes, one lane per sender: each is answered once, one after the other, the lowest number first.
+
+    Who answers holds the message until a time and renews that; what a holder who died left behind is taken over.
+    """
+
+    @abstractmethod
+    def take(self, number: int, lane: int, holder: UUID, now: datetime, until: datetime) -> Turn:
+        """Ask for a message's turn, and hold its place until ``until``; ask again while it is WAITING.
+
+        It has BEGUN when nobody in the lane has and no lower number waits. It is WAITING, too, while another
+        ``holder`` has this very message, which came twice. It is OVER when it has been answered.
+        """
+
+    @abstractmethod
+    def renew(self, number: int, holder: UUID, until: datetime) -> None:
+        """Hold it longer; nothing happens when another holder has it."""
+
+    @abstractmethod
+    def end(self, number: int, holder: UUID, now: datetime) -> None:
+        """Remember that it was answered; the lane is free."""
+
+    @abstractmethod
+    def leave(self, number: int, holder: UUID) -> None:
+        """Forget it unanswered; when it comes again, it is new."""
+
+    @abstractmethod
+    def purge(self, before: datetime, limit: int) -> int:
+        """Delete up to ``limit`` messages held or ended before ``before``; return how many."""

@@ -10,6 +10,7 @@ from litestar.params import FromPath, JSONBody, SkipValidation
 from veilbot_core.application import Application
 from veilbot_core.domain.errors import Forbidden
 from veilbot_core.domain.ids import ApiKeyId, JobId
+from veilbot_core.services.notices import DeadJob
 from veilbot_runners.api.admin.schemas import ApiKeyView, JobView, MadeApiKey, NewApiKey
 from veilbot_runners.api.openapi import changes, needs
 from veilbot_runners.api.paging import After, Limit, Page, paged, shelf
@@ -41,15 +42,15 @@ async def revoke_api_key(application: App, key_id: FromPath[UUID]) -> ApiKeyView
 
 @get("/dead-jobs", **needs("admin:read"), summary="List dead jobs")
 async def list_dead_jobs(application: App, limit: Limit = 50, after: After = None) -> Page[JobView]:
-    """By id."""
-    work = application.work
-    return await paged(lambda n, start: work.dead(limit=n, after=start), JobView.of, limit, after)
+    """By id: which, for whom, since when, and why."""
+    notices = application.notices
+    return await paged(lambda n, start: notices.dead(limit=n, after=start), JobView.of, limit, after)
 
 
 @post("/dead-jobs/{job_id:uuid}/requeue", **changes("admin:write"), status_code=202, summary="Try a dead job again")
 async def requeue_job(application: App, job_id: FromPath[UUID]) -> JobView:
     """Let a worker try it again, at once and with all its attempts."""
-    return JobView.of(await application.work.requeue(JobId(job_id)))
+    return JobView.of(DeadJob(job=await application.work.requeue(JobId(job_id))))
 
 
 router = Router(

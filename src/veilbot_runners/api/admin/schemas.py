@@ -5,7 +5,8 @@ from typing import Annotated
 from msgspec import Meta, Struct
 
 from veilbot_core.domain.apikey import SCOPES, ApiKey
-from veilbot_core.domain.jobs import Job, JobKind
+from veilbot_core.domain.jobs import JobKind
+from veilbot_core.services.notices import DeadJob
 from veilbot_runners.api.fields import Body, Days, Id, Name, Time
 
 Scope = Annotated[
@@ -64,11 +65,15 @@ class JobView(Struct, frozen=True):
     detail: str
     attempts: int
     error: Annotated[str, Meta(description="Why it failed last.")]
+    customer: Annotated[str, Meta(description="For whom, if that is known.", examples=["Ann (Telegram 7)"])]
+    server: Annotated[str, Meta(description="On which server, if on one.")]
+    order_id: Id | None
     created_at: Time
 
     @classmethod
-    def of(cls, job: Job) -> "JobView":
+    def of(cls, dead: DeadJob) -> "JobView":
         """Render."""
+        job, about = dead.job, dead.about
         return cls(
             id=job.id,
             kind=job.kind,
@@ -76,5 +81,8 @@ class JobView(Struct, frozen=True):
             detail=job.detail,
             attempts=job.attempts,
             error=job.error,
+            customer=about.customer,
+            server=about.server,
+            order_id=about.order_id,
             created_at=job.created_at,
         )

@@ -8,7 +8,7 @@ from litestar.di import NamedDependency
 from litestar.params import FromPath, JSONBody, QueryParameter, SkipValidation
 
 from veilbot_core.application import Application
-from veilbot_core.domain.ids import OrderId, SubscriptionId, TariffId, UserId
+from veilbot_core.domain.ids import OrderId, PaymentId, SubscriptionId, TariffId, UserId
 from veilbot_core.domain.order import OrderStatus
 from veilbot_core.domain.payment import PaymentStatus
 from veilbot_runners.api.billing.schemas import NewOrder, NewTariff, OrderView, PaymentView, Refund, TariffView
@@ -107,12 +107,18 @@ async def list_payments(
     )
 
 
+@get("/payments/{payment_id:uuid}", **needs("billing:read"), summary="Show a payment")
+async def show_payment(application: App, payment_id: FromPath[UUID]) -> PaymentView:
+    """Show a movement of money."""
+    return PaymentView.of(await application.payments.get(PaymentId(payment_id)))
+
+
 router = Router(
     "/billing",
     route_handlers=[
         *(list_tariffs, add_tariff, show_tariff, archive_tariff),
         *(list_orders, add_order, show_order, refund_order, retry_order),
-        list_payments,
+        *(list_payments, show_payment),
     ],
     tags=["billing"],
 )

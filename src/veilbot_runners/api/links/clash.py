@@ -67,7 +67,7 @@ def _proxy(proxy: Proxy) -> Mapping[str, Any]:
             packets = {"packet-encoding": "xudp"} if proxy.xray else {}  # V2Ray does not know it
             return {**where, "uuid": proxy.secret, **flow, **packets, **_transport(proxy), **_tls(proxy)}
         case Scheme.VMESS:
-            who = {"uuid": proxy.secret, "alterId": 0, "cipher": "auto"}
+            who = {"uuid": proxy.secret, "alterId": 0, "cipher": "aes-128-gcm"}
             return {**where, **who, **_transport(proxy), **_tls(proxy)}
         case Scheme.TROJAN:
             return {**where, "password": proxy.secret, **_transport(proxy), **_tls(proxy)}

@@ -62,7 +62,11 @@ def _outbound(proxy: Proxy) -> Mapping[str, Any]:
             packets = {} if proxy.xray else {"packet_encoding": ""}  # its default is Xray's alone
             return {"type": "vless", **where, "uuid": proxy.secret, **flow, **packets, **_stream(proxy)}
         case Scheme.VMESS:
-            who = {"uuid": proxy.secret, "security": "auto", "alter_id": 0}
+            who = {
+                "uuid": proxy.secret,
+                "security": "aes-128-gcm",
+                "alter_id": 0,
+            }  # with TLS its "auto" is none; Xray refuses it
             return {"type": "vmess", **where, **who, **_stream(proxy)}
         case Scheme.TROJAN:
             return {"type": "trojan", **where, "password": proxy.secret, **_stream(proxy)}

@@ -12,7 +12,7 @@ class NewUser(Body, frozen=True):
     """A customer to be made by hand."""
 
     name: Name
-    telegram_id: Annotated[int, Meta(ge=1, le=2**52, examples=[123456789])] | None = None
+    telegram_id: Annotated[int, Meta(ge=1, lt=2**52, examples=[123456789])] | None = None
     language: Language = Language.EN
 
 

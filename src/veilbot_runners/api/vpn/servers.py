@@ -52,6 +52,12 @@ async def disable_server(application: App, server_id: FromPath[UUID]) -> ServerV
     return ServerView.of(await application.fleet.turn(ServerId(server_id), ServerStatus.DISABLED))
 
 
+@post("/servers/{server_id:uuid}/move", **changes("vpn:write"), status_code=202, summary="Move a server's keys")
+async def move_server(application: App, server_id: FromPath[UUID]) -> ServerView:
+    """Give each of its keys a replacement on another server; it takes no new ones any more."""
+    return ServerView.of(await application.moving.ask(ServerId(server_id)))
+
+
 @post("/servers/{server_id:uuid}/reconcile", **changes("vpn:write"), status_code=200, summary="Reconcile a server")
 async def reconcile_server(
     application: App, server_id: FromPath[UUID], data: JSONBody[Reconcile | None] = None
@@ -69,5 +75,5 @@ async def show_status(application: App) -> Page[HealthView]:
 
 HANDLERS = [
     *(list_servers, add_server, show_server, drain_server, enable_server, disable_server),
-    *(reconcile_server, show_status),
+    *(move_server, reconcile_server, show_status),
 ]

@@ -7,8 +7,9 @@ import { fit, prepareWriting } from "./writing.js";
 const get = (id) => document.getElementById(id);
 const shown = new Map(); // message id -> { signature, element }
 const seen = new Map(); // chat id -> version that the person has looked at
+let listed = false; // whether what was there at the start counts as looked at already
 let view = null; // the open chat, as the server tells it
-let openId = Number(location.hash.slice(1)) || 0;
+let openId = Number(location.hash.slice(1)) || Number(sessionStorage.getItem("chat")) || 0; // back from the payment page
 let typingTimer = 0;
 
 const act = {
@@ -84,7 +85,8 @@ function person(chat) {
 
 function showList(items) {
   const focused = document.activeElement?.dataset?.chat;
-  if (!seen.size) for (const chat of items) seen.set(chat.id, chat.version);
+  if (!listed) for (const chat of items) seen.set(chat.id, chat.version);
+  listed = true;
   get("chat-list").replaceChildren(...items.map(person));
   if (focused) document.querySelector(`[data-chat="${focused}"]`)?.focus();
   get("messenger").classList.toggle("empty", items.length === 0);
@@ -194,12 +196,15 @@ async function refresh() {
 
 async function open(id) {
   openId = id;
+  sessionStorage.setItem("chat", id);
   history.replaceState(null, "", id ? `#${id}` : location.pathname);
   get("messenger").classList.toggle("in-chat", Boolean(id));
   get("welcome").hidden = Boolean(id);
   get("chat").hidden = !id;
   for (const row of document.querySelectorAll(".person")) row.toggleAttribute("aria-current", false);
-  document.querySelector(`.person[data-chat="${id}"]`)?.setAttribute("aria-current", "true");
+  const row = document.querySelector(`.person[data-chat="${id}"]`);
+  row?.setAttribute("aria-current", "true");
+  row?.querySelector(".new")?.remove();
   if (id) await attempt(refresh);
   if (id && !get("start").hidden) get("start").focus({ preventScroll: true });
   else if (id) write();

@@ -149,6 +149,30 @@ class Chats:
         chat.version = self.version
         self.changed.notify()
 
+    def dump(self) -> JsonObject:
+        """Return all that was said, as JSON."""
+        chats = [
+            {
+                "id": chat.id,
+                "name": chat.name,
+                "language_code": chat.language_code,
+                "messages": list(chat.messages.values()),
+                "keyboard": chat.keyboard,
+                "blocked": chat.blocked,
+            }
+            for chat in self.all.values()
+        ]
+        return {"chats": chats, "last": self._message_id}
+
+    def load(self, kept: JsonObject) -> None:
+        """Take back what `dump` returned."""
+        self._message_id = kept["last"]
+        for one in kept["chats"]:
+            chat = self.open(one["id"], one["name"], one["language_code"])
+            chat.messages = {message["message_id"]: message for message in one["messages"]}
+            chat.keyboard, chat.blocked = one["keyboard"], one["blocked"]
+            self.touch(chat)
+
     def _add(self, chat: Chat, sender: JsonObject, content: JsonObject) -> JsonObject:
         self._message_id += 1
         message: JsonObject = {

@@ -2,7 +2,7 @@
 
 import hashlib
 import struct
-from base64 import urlsafe_b64encode
+from base64 import b64decode, b64encode, urlsafe_b64encode
 from dataclasses import dataclass
 
 from veilbot_runners.sandbox.telegram.errors import JsonObject
@@ -79,6 +79,15 @@ class Files:
     def get(self, file_id: str) -> StoredFile | None:
         """Return a file by its id."""
         return self._by_id.get(file_id)
+
+    def dump(self) -> list[JsonObject]:
+        """Return all files, as JSON."""
+        return [{"name": file.name, "content": b64encode(file.content).decode()} for file in self._by_id.values()]
+
+    def load(self, kept: list[JsonObject]) -> None:
+        """Take back what `dump` returned; the ids follow from the content."""
+        for file in kept:
+            self.add(b64decode(file["content"]), file["name"])
 
     def at(self, path: str) -> StoredFile | None:
         """Return a file by its path."""

@@ -25,24 +25,19 @@ def upgrade() -> None:
 
 def downgrade() -> None:
     """Drop them in the opposite order."""
-    first = (
-        "users",
-        "api_keys",
-        "tariffs",
-        "servers",
-        "orders",
-        "payments",
-        "inbox",
-        "subscriptions",
-        "grants",
-        "keys",
-    )
-    for name in reversed((*first, "events", "jobs", "replies")):
+    people, goods, sales = ("users", "api_keys"), ("tariffs", "servers"), ("orders", "payments", "inbox", "asked")
+    access, work = ("subscriptions", "grants", "keys"), ("events", "jobs", "replies", "turns")
+    for name in reversed((*people, *goods, *sales, *access, *work)):
         op.drop_table(name)
 
 
 def _partial(name: str, table: str, columns: list[str], on: str, *, unique: bool = False) -> None:
     op.create_index(name, table, columns, unique=unique, sqlite_where=sa.text(on), postgresql_where=sa.text(on))
+
+
+def _refers(table: str, column: str, to: str) -> sa.Column[object]:
+    key = sa.ForeignKey(f"{to}.id", name=f"fk_{table}_{column}")
+    return sa.Column(column, sa.Uuid(), key, nullable=False)
 
 
 def _people() -> None:
@@ -111,8 +106,8 @@ def _orders() -> None:
     op.create_table(
         "orders",
         sa.Column("id", sa.Uuid(), primary_key=True),
-        sa.Column("user_id", sa.Uuid(), sa.ForeignKey("users.id", name="fk_orders_user_id"), nullable=False),
-        sa.Column("tariff_id", sa.Uuid(), sa.ForeignKey("tariffs.id", name="fk_orders_tariff_id"), nullable=False),
+        _refers("orders", "user_id", "users"),
+        _refers("orders", "tariff_id", "tariffs"),
         sa.Column("terms", _DOCUMENT, nullable=False),
         sa.Column("amount", sa.BigInteger(), nullable=False),
         sa.Column("currency", sa.String(3), nullable=False),
@@ -153,7 +148,9 @@ def _payments() -> None:
         sa.Column("user_id", sa.Uuid()),
         sa.Column("note", sa.Text(), nullable=False),
         sa.Column("at", _MOMENT, nullable=False),
-        sa.CheckConstraint("kind IN ('charge', 'refund', 'dispute', 'reversal')", name=op.f("ck_payments_kind")),
+        sa.CheckConstraint(
+            "kind IN ('charge', 'refund', 'dispute', 'reversal', 'refund_failed')", name=op.f("ck_payments_kind")
+        ),
         sa.CheckConstraint("status IN ('accepted', 'held')", name=op.f("ck_payments_status")),
         sa.UniqueConstraint("provider", "kind", "external_id", name="uq_payments_provider_kind_external_id"),
     )
@@ -167,16 +164,19 @@ def _payments() -> None:
         sa.Column("event_id", sa.Text(), primary_key=True),
         sa.Column("at", _MOMENT, nullable=False),
     )
+    op.create_table(
+        "asked",
+        sa.Column("provider", _WORD, primary_key=True),
+        sa.Column("until", _MOMENT, nullable=False),
+    )
 
 
 def _subscriptions() -> None:
     op.create_table(
         "subscriptions",
         sa.Column("id", sa.Uuid(), primary_key=True),
-        sa.Column("user_id", sa.Uuid(), sa.ForeignKey("users.id", name="fk_subscriptions_user_id"), nullable=False),
-        sa.Column(
-            "tariff_id", sa.Uuid(), sa.ForeignKey("tariffs.id", name="fk_subscriptions_tariff_id"), nullable=False
-        ),
+        _refers("subscriptions", "user_id", "users"),
+        _refers("subscriptions", "tariff_id", "tariffs"),
         sa.Column("terms", _DOCUMENT, nullable=False),
         sa.Column("country", sa.String(2)),
         sa.Column("token", sa.LargeBinary(), nullable=False),
@@ -184,6 +184,7 @@ def _subscriptions() -> None:
         sa.Column("ends_at", _MOMENT, nullable=False),
         sa.Column("vip", sa.Boolean(), nullable=False),
         sa.Column("frozen_at", _MOMENT),
+        sa.Column("cut_off", sa.Boolean(), nullable=False),
         sa.Column("check_at", _MOMENT),
         sa.Column("created_at", _MOMENT, nullable=False),
         sa.UniqueConstraint("token_digest", name="uq_subscriptions_token_digest"),
@@ -196,12 +197,7 @@ def _grants() -> None:
     op.create_table(
         "grants",
         sa.Column("id", sa.Uuid(), primary_key=True),
-        sa.Column(
-            "subscription_id",
-            sa.Uuid(),
-            sa.ForeignKey("subscriptions.id", name="fk_grants_subscription_id"),
-            nullable=False,
-        ),
+        _refers("grants", "subscription_id", "subscriptions"),
         sa.Column("source", _WORD, nullable=False),
         sa.Column("source_id", sa.Text(), nullable=False),
         sa.Column("days", sa.Integer(), nullable=False),
@@ -217,14 +213,9 @@ def _keys() -> None:
     op.create_table(
         "keys",
         sa.Column("id", sa.Uuid(), primary_key=True),
-        sa.Column(
-            "subscription_id",
-            sa.Uuid(),
-            sa.ForeignKey("subscriptions.id", name="fk_keys_subscription_id"),
-            nullable=False,
-        ),
-        sa.Column("user_id", sa.Uuid(), sa.ForeignKey("users.id", name="fk_keys_user_id"), nullable=False),
-        sa.Column("server_id", sa.Uuid(), sa.ForeignKey("servers.id", name="fk_keys_server_id"), nullable=False),
+        _refers("keys", "subscription_id", "subscriptions"),
+        _refers("keys", "user_id", "users"),
+        _refers("keys", "server_id", "servers"),
         sa.Column("protocol", _WORD, nullable=False),
         sa.Column("name", sa.Text(), nullable=False),
         sa.Column("desired_present", sa.Boolean(), nullable=False),
@@ -235,6 +226,7 @@ def _keys() -> None:
         sa.Column("settled", sa.Boolean(), nullable=False),
         sa.Column("access_url", sa.LargeBinary()),
         sa.Column("order_id", sa.Uuid()),
+        sa.Column("replaces", sa.Uuid()),
         sa.Column("used", sa.BigInteger(), nullable=False),
         sa.Column("counter", sa.BigInteger(), nullable=False),
         sa.Column("note", sa.Text(), nullable=False),
@@ -259,6 +251,17 @@ def _work() -> None:
         sa.Column("body", sa.LargeBinary()),
     )
     op.create_index("ix_replies_opened_at", "replies", ["opened_at"])
+    op.create_table(
+        "turns",
+        sa.Column("number", sa.BigInteger(), primary_key=True, autoincrement=False),
+        sa.Column("lane", sa.BigInteger(), nullable=False),
+        sa.Column("holder", sa.Uuid(), nullable=False),
+        sa.Column("until", _MOMENT, nullable=False),
+        sa.Column("state", _WORD, nullable=False),
+        sa.CheckConstraint("state IN ('waiting', 'begun', 'over')", name=op.f("ck_turns_state")),
+    )
+    op.create_index("ix_turns_until", "turns", ["until"])
+    _partial("ix_turns_lane", "turns", ["lane", "number"], "state != 'over'")
     op.create_table(
         "events",
         sa.Column("id", sa.Uuid(), primary_key=True),

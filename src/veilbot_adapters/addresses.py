@@ -1,14 +1,22 @@
-"""Where a server may live: not inside our own network, unless the operator says so."""
+"""Where a call outward may lead: not inside our own network, unless the operator says so.
+
+Whoever calls an address that somebody gave (a server's, a webhook's) resolves its name here, once, connects to what
+this returns, and follows no redirect.
+"""
 
 import asyncio
 import re
-from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
 from socket import SOCK_STREAM
 
 _NAME = re.compile(r"(?=.{1,253}\Z)([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)*[a-z]([a-z0-9-]{0,61}[a-z0-9])?")
 """A host name, lower case; its last label begins with a letter, so that ``127.1`` and ``0x7f000001`` are none."""
 _LOCAL = re.compile(r"(.*\.)?(localhost|local|internal|lan|home\.arpa)")
 _NAT64 = IPv6Network("64:ff9b::/96")
+_UNICAST = IPv6Network("2000::/3")
+"""All of IPv6 that is given out (IANA, IPv6 address space); ``is_global`` alone lets site-local fec0::/10 pass."""
+_SPECIAL = (IPv4Network("192.0.0.0/24"), IPv4Network("192.88.99.0/24"))
+"""For protocols between networks (RFC 6890) and for relays of 6to4 (RFC 7526); some of it counts as global."""
 
 Address = IPv4Address | IPv6Address
 
@@ -25,9 +33,9 @@ def is_host(host: str) -> bool:
 
 
 def literal(host: str) -> Address | None:
-    """Return the address that is written out, if it is one."""
+    """Return the address that is written out, if it is one; an interface (``%eth0``) is nobody's business."""
     try:
-        return ip_address(host)
+        return None if "%" in host else ip_address(host)
     except ValueError:
         return None
 
@@ -55,4 +63,8 @@ def _is_global(address: Address) -> bool:
             hidden = IPv4Address(int(address) & 0xFFFF_FFFF)
         if hidden is not None:
             return _is_global(hidden)
+        if address not in _UNICAST:
+            return False
+    elif any(address in network for network in _SPECIAL):
+        return False
     return address.is_global and not (address.is_multicast or address.is_reserved)

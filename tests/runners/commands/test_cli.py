@@ -1,69 +1,18 @@
 """The command line as an operator meets it: what it prints, where, and how it ends."""
 
-import json
 import os
 import socket
 import stat
 import subprocess
 import sys
-from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import pytest
+from tests.runners.commands.terminal import Run
 
-from veilbot_runners.cli import main
-from veilbot_runners.settings import Settings
+from veilbot_adapters.sealing import new_key
 
 CANARY = "canary-9d2c"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Done:
-    code: int
-    out: str
-    err: str
-
-    @property
-    def json(self) -> Any:
-        return json.loads(self.out)
-
-
-Run = Callable[..., Done]
-
-
-@pytest.fixture
-def run(
-    monkeypatch: pytest.MonkeyPatch,
-    tmp_path: Path,
-    capsys: pytest.CaptureFixture[str],
-    kept_logs: None,  # noqa: ARG001
-) -> Run:
-    """Run ``veilbot ...`` in an empty folder."""
-    for name in Settings.model_fields:
-        monkeypatch.delenv(f"VEILBOT_{name.upper()}", raising=False)
-    monkeypatch.chdir(tmp_path)
-
-    def act(*arguments: str) -> Done:
-        monkeypatch.setattr(sys, "argv", ["veilbot", *arguments])
-        capsys.readouterr()
-        code = 0
-        try:
-            main()
-        except SystemExit as ended:
-            code = int(ended.code or 0)
-        out, err = capsys.readouterr()
-        return Done(code=code, out=out, err=err)
-
-    return act
-
-
-@pytest.fixture
-def shop(run: Run, sqlite_url: str, monkeypatch: pytest.MonkeyPatch) -> Run:
-    """The same, with a migrated database."""
-    monkeypatch.setenv("VEILBOT_DATABASE_URL", sqlite_url)
-    return run
 
 
 def test_init_writes_a_private_file_that_is_valid_and_never_overwrites_it(run: Run) -> None:
@@ -182,6 +131,26 @@ def test_the_doctor_says_how_to_mend_each_trouble(shop: Run) -> None:
     assert {"payments", "bot", "servers", "tariffs"} <= {name for name, item in found.items() if not item["ok"]}
 
 
+def test_an_encryption_key_is_replaced(shop: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    old, new = new_key(), new_key()
+    given = ("server", "add", "--name", "A", "--country", "NL", "--api-url", "https://vpn.example/x", "--no-probe")
+
+    def rotated(*keys: str) -> tuple[int, int, int]:
+        monkeypatch.setenv("VEILBOT_ENCRYPTION_KEYS", ",".join(keys))
+        done = shop("rotate-keys", "--json")
+        (server, *_) = done.json["items"]
+        assert done.code == bool(server["unreadable"]) == ("VEILBOT_ENCRYPTION_KEYS opens 1" in done.err)
+        found = {item["check"]: item["ok"] for item in shop("doctor", "--json").json["items"]}
+        assert found["sealed values"] == (not server["unreadable"])
+        return server["values"], server["sealed_anew"], server["unreadable"]
+
+    monkeypatch.setenv("VEILBOT_ENCRYPTION_KEYS", old)
+    assert shop(*given, "--cert-sha256", "0" * 64).code == 0
+    assert rotated(new) == (1, 0, 1)
+    assert rotated(new, old) == (1, 1, 0)
+    assert rotated(new) == (1, 0, 0)
+
+
 def test_the_doctor_survives_wrong_settings(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("VEILBOT_ENV", CANARY)
     done = run("doctor")
@@ -203,6 +172,14 @@ def test_a_password_in_a_wrong_address_is_not_shown(run: Run, monkeypatch: pytes
 )
 def test_wrong_usage_ends_with_2(run: Run, arguments: tuple[str, ...]) -> None:
     assert run(*arguments).code == 2
+
+
+@pytest.mark.parametrize("modules", ["users,shop", "", "users,"])
+def test_a_module_that_there_is_not_is_one_sentence(run: Run, modules: str) -> None:
+    done = run("api", "--modules", modules)
+    assert done.code == 2
+    assert done.err.startswith("veilbot: there is no module ")
+    assert done.err.count("\n") == 1
 
 
 def test_the_bot_alone_needs_a_token(shop: Run) -> None:
@@ -266,3 +243,29 @@ def test_the_demo_says_which_port_is_taken(run: Run) -> None:
         done = run("demo", "--port", str(port - 1))
     assert done.code == 1
     assert done.err.startswith(f"veilbot: cannot listen on 127.0.0.1:{port}")
+
+
+def test_a_settings_file_that_is_named_must_be_there(run: Run) -> None:
+    done = run("--env-file", "elsewhere.env", "tariff", "list")
+    assert (done.code, done.out) == (1, "")
+    assert done.err == "veilbot: there is no settings file elsewhere.env\n"
+    assert run("--env-file", "elsewhere.env", "init").code == 0
+    assert run("--env-file", "elsewhere.env", "migrate").code == 0
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "reason"),
+    [
+        ("VEILBOT_DATABASE_URL", f"postgresql+asyncpg://shop:{CANARY}@127.0.0.1:1/shop", "Connection refused"),
+        ("VEILBOT_DATABASE_URL", "sqlite+aiosqlite:////nowhere/shop.db", "there is no folder /nowhere"),
+        ("VEILBOT_REDIS_URL", f"redis://:{CANARY}@127.0.0.1:1/0", "Connection refused"),
+    ],
+)
+def test_what_cannot_be_reached_is_one_sentence_with_its_reason(
+    shop: Run, monkeypatch: pytest.MonkeyPatch, variable: str, value: str, reason: str
+) -> None:
+    monkeypatch.setenv(variable, value)
+    done = shop("migrate" if "DATABASE" in variable else "tariff", *([] if "DATABASE" in variable else ["list"]))
+    assert (done.code, done.out) == (1, "")
+    assert reason in done.err.splitlines()[-1]
+    assert CANARY not in done.err

@@ -1,24 +1,18 @@
-"""Commands about tariffs, users and API keys."""
+"""Commands about tariffs."""
 
 from typing import Annotated
 from uuid import UUID
 
 import typer
 
-from veilbot_core.domain.apikey import ApiKey
 from veilbot_core.domain.errors import InvalidInput
-from veilbot_core.domain.ids import ApiKeyId, TariffId
+from veilbot_core.domain.ids import TariffId
 from veilbot_core.domain.money import Money
 from veilbot_core.domain.tariff import Protocol, Tariff, Terms
-from veilbot_core.domain.user import Language, User
 from veilbot_runners.commands.printing import AsJson, Row, show, show_all
 from veilbot_runners.commands.serve import with_shop
 
 tariffs = typer.Typer(help="What is sold.", no_args_is_help=True, rich_markup_mode=None)
-users = typer.Typer(help="Customers.", no_args_is_help=True, rich_markup_mode=None)
-api_keys = typer.Typer(help="Keys of the HTTP API.", no_args_is_help=True, rich_markup_mode=None)
-
-Limit = Annotated[int, typer.Option(min=1, max=1000, help="How many to show.")]
 
 
 @tariffs.command("add")
@@ -59,47 +53,10 @@ def tariff_archive(tariff: UUID, as_json: AsJson = False) -> None:
     show(_tariff(with_shop(lambda shop: shop.catalog.archive(TariffId(tariff)))), as_json=as_json)
 
 
-@users.command("add")
-def user_add(
-    name: Annotated[str, typer.Option(help="How to call them.")],
-    telegram_id: Annotated[int | None, typer.Option(help="Their Telegram account.")] = None,
-    language: Annotated[Language, typer.Option(help="Of the texts they get.")] = Language.EN,
-    as_json: AsJson = False,
-) -> None:
-    """Make a customer by hand."""
-    show(_user(with_shop(lambda shop: shop.users.add(name, telegram_id, language))), as_json=as_json)
-
-
-@users.command("list")
-def user_list(limit: Limit = 50, as_json: AsJson = False) -> None:
-    """Show customers, newest first."""
-    found = with_shop(lambda shop: shop.users.page(limit=limit))
-    show_all([_user(u) for u in found], as_json=as_json, empty="Nobody has come yet.")
-
-
-@api_keys.command("add")
-def api_key_add(
-    name: Annotated[str, typer.Option(help="Who will use it.")],
-    scope: Annotated[list[str], typer.Option(help="users:read, billing:write ... or '*'.")],
-    days: Annotated[int | None, typer.Option(min=1, help="After how many days it ends.")] = None,
-    as_json: AsJson = False,
-) -> None:
-    """Make a key of the HTTP API; the secret is printed once."""
-    key, secret = with_shop(lambda shop: shop.api_keys.add(name, scope, days=days))
-    show({**_api_key(key), "secret": secret}, as_json=as_json)
-
-
-@api_keys.command("list")
-def api_key_list(as_json: AsJson = False) -> None:
-    """Show every API key, without its secret."""
-    found = with_shop(lambda shop: shop.api_keys.all())
-    show_all([_api_key(k) for k in found], as_json=as_json, empty="There is no API key: veilbot apikey add")
-
-
-@api_keys.command("revoke")
-def api_key_revoke(key: UUID, as_json: AsJson = False) -> None:
-    """Shut an API key for ever."""
-    show(_api_key(with_shop(lambda shop: shop.api_keys.revoke(ApiKeyId(key)))), as_json=as_json)
+@tariffs.command("show")
+def tariff_show(tariff: UUID, as_json: AsJson = False) -> None:
+    """Show a tariff."""
+    show(_tariff(with_shop(lambda shop: shop.catalog.get(TariffId(tariff)))), as_json=as_json)
 
 
 def _price(text: str) -> tuple[str, int]:
@@ -121,26 +78,4 @@ def _tariff(tariff: Tariff) -> Row:
         "protocols": list(terms.protocols),
         "trial": tariff.trial,
         "archived_at": tariff.archived_at,
-    }
-
-
-def _user(user: User) -> Row:
-    return {
-        "id": user.id,
-        "name": user.name,
-        "telegram_id": user.telegram_id,
-        "language": user.language,
-        "blocked_at": user.blocked_at,
-        "created_at": user.created_at,
-    }
-
-
-def _api_key(key: ApiKey) -> Row:
-    return {
-        "id": key.id,
-        "name": key.name,
-        "hint": key.hint,
-        "scopes": key.scopes,
-        "expires_at": key.expires_at,
-        "revoked_at": key.revoked_at,
     }

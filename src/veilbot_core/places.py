@@ -1,0 +1,98 @@
+"""Places: on which server each key of a subscription is, chosen inside a unit of work."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from veilbot_core.domain.errors import NoCapacity
+from veilbot_core.domain.ids import ServerId
+from veilbot_core.domain.key import ABSENT, Key, KeyState, lasting
+from veilbot_core.domain.server import Server, ServerStatus, rank, serves
+from veilbot_core.domain.subscription import Subscription
+from veilbot_core.domain.tariff import Protocol
+from veilbot_core.ports.storage import UnitOfWork
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Places:
+    """The servers as they are now."""
+
+    uow: UnitOfWork
+    servers: Mapping[ServerId, Server]
+    leaving: Server | None = None
+    """The one that is to be left."""
+
+    def find(
+        self, subscription: Subscription, protocol: Protocol, keys: Sequence[Key], state: KeyState, now: datetime
+    ) -> Key:
+        """Return the key of a protocol with a place: one of those that are known, or a new one that is not saved yet.
+
+        Where the customer was given another one, it is to replace that.
+
+        Raises:
+            NoCapacity: nothing suitable is free.
+        """
+        lasts = lasting(keys)
+        mine = [key for key in keys if key.protocol is protocol]
+        mine.sort(key=lambda k: (not k.desired.present, k not in lasts, not k.placed))
+        key = (
+            next((k for k in mine if k.placed and self._stays(k, lasts=k in lasts)), None)
+            or self._taken(subscription, protocol, mine, now)
+            or self._kept(mine, state, now)
+        )
+        if key is None:
+            raise NoCapacity
+        return key if key.desired.present else _instead(key, mine)
+
+    def _stays(self, key: Key, *, lasts: bool) -> bool:
+        """Say whether a key may be where it has its place: one that is wanted may while its server drains."""
+        server = self.servers[key.server_id]
+        left = self.leaving is not None and server.id == self.leaving.id
+        return not left and (server.status is ServerStatus.ACTIVE or (lasts and server.status is ServerStatus.DRAINING))
+
+    def _taken(self, subscription: Subscription, protocol: Protocol, mine: Sequence[Key], now: datetime) -> Key | None:
+        """Take a place on the best server: where it was before, if there is room, else a new one."""
+        terms, country, vip = subscription.terms, subscription.country, subscription.vip
+        fitting = [s for s in self.servers.values() if s.protocol is protocol]
+        best = {s.id: s for s in rank(s for s in fitting if serves(s, terms, country=country, vip=vip))}
+        for key in mine:
+            if key.server_id in best and self.uow.servers.take_place(best.pop(key.server_id).id):
+                return key.place(held=True)
+        for server in best.values():
+            if self.uow.servers.take_place(server.id):
+                return _made(subscription, server, now)
+        return None
+
+    def _kept(self, mine: Sequence[Key], state: KeyState, now: datetime) -> Key | None:
+        """Return one that has a place on a server that takes no more, unless somebody would have to call it in vain."""
+        if self.leaving is not None:
+            return None
+        for key in mine:
+            called = self.servers[key.server_id].status is not ServerStatus.DISABLED
+            if key.placed and (called or key.want(state, now).settled):
+                return key
+        return None
+
+
+def _instead(key: Key, mine: Sequence[Key]) -> Key:
+    """Return a key that was not wanted as the one that takes over from those that are."""
+    used = [other for other in mine if other.desired.present and other.access_url is not None]
+    waiting = [other.order_id for other in mine if other.desired.present and other.order_id is not None]
+    if waiting:
+        key = key.await_for(waiting[0])
+    return key.take_over(min(used, key=lambda k: k.replaces is not None).id if used else None)
+
+
+def _made(subscription: Subscription, server: Server, now: datetime) -> Key:
+    return Key(
+        id=Key.identify(subscription.id, server.id),
+        subscription_id=subscription.id,
+        user_id=subscription.user_id,
+        server_id=server.id,
+        protocol=server.protocol,
+        name=server.name,
+        desired=ABSENT,
+        placed=True,
+        created_at=now,
+        changed_at=now,
+    )
