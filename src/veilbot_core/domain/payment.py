@@ -69,13 +69,17 @@ def given_back(movements: Sequence[Payment]) -> tuple[int, int]:
 
 def refundable(movements: Sequence[Payment]) -> tuple[Payment, int] | None:
     """Return the charge that a refund comes from and what is left of it; money that was held goes back first."""
-    refunds = _refunds(movements)
     charges = [p for p in movements if p.kind is PaymentKind.CHARGE]
     for charge in sorted(charges, key=lambda p: p.status is not PaymentStatus.HELD):
-        left = charge.money.amount - _total([p for p in refunds if p.charge_id == charge.external_id])
+        left = left_of(charge, movements)
         if left > 0:
             return charge, left
     return None
+
+
+def left_of(charge: Payment, movements: Sequence[Payment]) -> int:
+    """Return what of a charge has not gone back, as far as we know, in minor units."""
+    return charge.money.amount - _total([p for p in _refunds(movements) if p.charge_id == charge.external_id])
 
 
 def under_dispute(movements: Sequence[Payment]) -> bool:
