@@ -73,3 +73,7 @@ class TestReasons:
     )
     def test_the_system_gives_the_reason(self, error: Exception, said: str) -> None:
         assert because(error) == said
+
+    def test_a_circle_of_reasons_ends(self) -> None:
+        one = RuntimeError("http://10.0.0.9")
+        assert because(wrapped(wrapped(one, OSError()), one)) == "RuntimeError"

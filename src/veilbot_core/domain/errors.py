@@ -210,9 +210,11 @@ def because(error: BaseException) -> str:
     What lies under an error counts first: libraries wrap what the system said. What is not of the system's making is
     named by its kind.
     """
-    chain = [error]
-    while under := chain[-1].__cause__ or (None if chain[-1].__suppress_context__ else chain[-1].__context__):
+    chain: list[BaseException] = []
+    under: BaseException | None = error
+    while under is not None and under not in chain:  # it may go round in a circle
         chain.append(under)
+        under = under.__cause__ or (None if under.__suppress_context__ else under.__context__)
     return next(filter(None, map(_reason, reversed(chain))), type(error).__name__)
 
 
