@@ -100,6 +100,7 @@ class _Play:
         breaches = await self._settle()
         tail = random.choice((0.0,) * 12 + (2.5 * _DAY,) * 3 + (35 * _DAY,))
         if tail and not breaches:
+            await self._operator.make_room()
             world.pace("quiet")
             await asyncio.sleep(tail)
             world.pace("settle")

@@ -121,6 +121,8 @@ class Truth:
     """``open``, ``won`` or ``lost``, as the bank says."""
     foreign: dict[ServerId, set[str]] = field(default_factory=dict)
     """Keys on servers that are not ours."""
+    roomy: bool = False
+    """Whether operators have seen to it that nobody waits for a place any more."""
 
 
 class World:
