@@ -24,10 +24,8 @@ def environment() -> Mapping[str, str]:
 
 def process(folder: Path, command: str, **more: str) -> subprocess.CompletedProcess[str]:
     """Run a shell's line in which ``veilbot`` is the command, as a process of its own."""
-    line = command.replace("veilbot", " ".join(VEILBOT))
-    return subprocess.run(
-        ["/bin/bash", "-c", line], cwd=folder, env={**environment(), **more}, capture_output=True, text=True, check=False
-    )
+    line = ["/bin/bash", "-c", command.replace("veilbot", " ".join(VEILBOT))]
+    return subprocess.run(line, cwd=folder, env={**environment(), **more}, capture_output=True, text=True, check=False)
 
 
 @pytest.mark.parametrize(
