@@ -97,6 +97,19 @@ class TestARefundThatDoesNotArrive:
         assert await world.days_left(ann) == 5
         assert await world.status(order) is OrderStatus.FULFILLED
 
+    @pytest.mark.parametrize("amount", [250, None])
+    async def test_a_smaller_one_after_it_gives_no_day_back(
+        self, world: World, server: Server, ann: User, order: Order, amount: int | None
+    ) -> None:
+        await world.refund(order, amount)
+        (refund,) = world.gateway.refunds.values()
+        ends_at = (await world.holding(ann)).subscription.ends_at
+        keys = world.remote(server)
+        await world.receive(world.gateway.fail_refund(refund.id))
+        await world.refund(order, 1)
+        assert (await world.holding(ann)).subscription.ends_at == ends_at
+        assert world.remote(server) == keys
+
     async def test_who_was_not_told_of_a_refund_hears_nothing_wrong(
         self, world: World, ann: User, order: Order
     ) -> None:
