@@ -8,7 +8,6 @@ from tests.services.world import DAY, HOUR, MINUTE, World
 
 from veilbot_core.domain.errors import Conflict, InvalidInput, Rejected, Unknown
 from veilbot_core.domain.events import EventType
-from veilbot_core.domain.jobs import JobKind
 from veilbot_core.domain.money import Money
 from veilbot_core.domain.order import Order, OrderStatus
 from veilbot_core.domain.payment import Happening, PaymentEvent, PaymentKind, PaymentStatus, Provider, Receipt
@@ -24,13 +23,6 @@ async def order(world: World, server: Server, tariff: Tariff, ann: User) -> Orde
     bought = await world.buy(ann, tariff)
     await world.advance(10 * DAY)
     return bought
-
-
-async def panel(world: World, order: Order, amount: int) -> PaymentEvent:
-    """Let an operator send money back at the provider's own page; return what its webhook will say."""
-    charge = next(c for c in world.gateway.charges.values() if c.order_id == order.id)
-    money = Money(amount=amount, currency=charge.money.currency)
-    return await world.gateway.refund(order, charge.id, money, attempt="panel")
 
 
 def dashboard(world: World, order: Order, **changes: object) -> PaymentEvent:
@@ -136,31 +128,6 @@ class TestRefund:
         assert sorted(r.money.amount for r in world.gateway.refunds.values()) == [100, 150]
         assert await world.days_left(ann) == 5
 
-    @pytest.mark.parametrize("told_first", [True, False])
-    async def test_what_went_back_at_the_providers_page_meanwhile_is_not_sent_again(
-        self, world: World, order: Order, *, told_first: bool
-    ) -> None:
-        await world.app.payments.ask_refund(order.id)
-        event = await panel(world, order, order.price.amount)
-        if not told_first:  # refused, and nobody knows why yet: for a person
-            await world.advance(MINUTE)
-            assert [job.kind for job in await world.dead()] == [JobKind.REFUND_ORDER]
-        await world.receive(world.gateway.deliver(event))
-        for job in await world.dead():
-            await world.app.work.requeue(job.id)
-        await world.advance(MINUTE)
-        assert not await world.dead()
-        assert len(world.gateway.refunds) == 1
-        assert await world.status(order) is OrderStatus.REFUNDED
-
-    async def test_of_what_went_back_in_part_meanwhile_the_rest_is_sent(self, world: World, order: Order) -> None:
-        await world.app.payments.ask_refund(order.id)
-        await world.receive(world.gateway.deliver(await panel(world, order, 150)))
-        await world.advance(MINUTE)
-        assert [r.money.amount for r in world.gateway.refunds.values()] == [150, order.price.amount - 150]
-        assert await world.status(order) is OrderStatus.REFUNDED
-        assert not await world.dead()
-
     async def test_a_large_part_whose_answer_was_lost_is_sent_once(self, world: World, order: Order) -> None:
         world.gateway.apply_then_fail(Unknown(), on="refund")
         await world.refund(order, 300)
@@ -168,13 +135,6 @@ class TestRefund:
         await world.receive(world.gateway.deliver(dashboard(world, order, external_id=sent.id, money=sent.money)))
         await world.advance(MINUTE)
         assert [r.money.amount for r in world.gateway.refunds.values()] == [300]
-
-    async def test_a_part_that_is_more_than_what_is_left_is_for_a_person(self, world: World, order: Order) -> None:
-        await world.app.payments.ask_refund(order.id, 400)
-        await world.receive(world.gateway.deliver(await panel(world, order, 300)))
-        await world.advance(MINUTE)
-        assert [r.money.amount for r in world.gateway.refunds.values()] == [300]
-        assert len(await world.dead()) == 1
 
     async def test_a_refund_that_the_provider_refuses_is_for_a_person(self, world: World, order: Order) -> None:
         world.gateway.fail_next(Rejected("disputed"), on="refund", times=9)
@@ -217,19 +177,6 @@ class TestHeldMoney:
         assert world.notifier.notices_of(bob.id) == [Notice.HELD, Notice.REFUNDED]
         (refund,) = world.gateway.refunds.values()
         assert refund.money == Money(amount=5, currency="RUB")
-        assert not world.remote(server)
-
-    async def test_money_whose_refund_was_heard_of_first_is_not_held(
-        self, world: World, server: Server, tariff: Tariff, bob: User
-    ) -> None:
-        order = await world.order(bob, tariff)
-        charge = world.gateway.pay(order.id, Money(amount=498, currency="USD"))
-        await world.receive(world.gateway.deliver(await panel(world, order, 498)))
-        await world.receive(charge)
-        await world.settle()
-        assert await world.status(order) is OrderStatus.REFUNDED
-        with pytest.raises(Conflict):
-            await world.app.fulfilment.retry(order.id)
         assert not world.remote(server)
 
     async def test_a_second_payment_goes_back_first(self, world: World, ann: User, order: Order) -> None:
