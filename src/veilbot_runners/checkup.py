@@ -159,7 +159,7 @@ def _stripe(settings: Settings) -> list[Finding]:
         mend = f"set VEILBOT_PUBLIC_URL to the shop's https address (to try it out: stripe listen --forward-to {url})"
         found.append(Finding(check=check, ok=False, says=f"Stripe cannot call {url} from outside", mend=mend))
     else:
-        says = f"its secret is set; events must be sent to {url}, which is chosen in Stripe's dashboard"
+        says = f"its secret is set; in Stripe's dashboard its address must be {url}"
         found.append(Finding(check=check, ok=True, says=says))
     key = settings.stripe.secret_key
     if settings.env == "prod" and key and not key.get_secret_value().startswith(("sk_live", "rk_live")):
