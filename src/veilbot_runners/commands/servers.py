@@ -102,6 +102,12 @@ _turn("enable", ServerStatus.ACTIVE, "Let a server take keys again.")
 _turn("disable", ServerStatus.DISABLED, "Stop calling a server.")
 
 
+@servers.command("resize")
+def server_resize(server: UUID, capacity: int, as_json: AsJson = False) -> None:
+    """Let a server have another number of keys; those that it has stay, and orders that wait for a place get one."""
+    show(_server(with_shop(lambda shop: shop.fleet.resize(ServerId(server), capacity))), as_json=as_json)
+
+
 @servers.command("move")
 def server_move(server: UUID, as_json: AsJson = False) -> None:
     """Give each key of a server a replacement on another one; the worker does it, and the server takes no new keys."""
