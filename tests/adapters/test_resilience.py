@@ -258,7 +258,7 @@ async def test_who_waited_while_the_breaker_opened_is_refused(make: Callable[[Li
     async with asyncio.TaskGroup() as group:
         first = group.create_task(_result(guard.call(hanging)))
         await asyncio.sleep(0)
-        second = group.create_task(_result(guard.call(waiting, patience=5)))
+        second = group.create_task(_result(guard.call(waiting, patience=600)))
     assert isinstance(first.result(), Unavailable)
     assert isinstance(second.result(), Unavailable)
     assert waiting.calls == 0
