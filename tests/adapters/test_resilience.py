@@ -226,7 +226,7 @@ async def opened(clock: MemoryClock) -> Breaker:
 
 
 async def test_few_are_in_flight_some_wait_and_the_rest_is_refused_at_once(make: Callable[[Limits], Guard]) -> None:
-    guard = make(Limits(in_flight=4, waiting=16))
+    guard = make(Limits(in_flight=4, waiting=16, wait=600))
     other = Other(*["hang"] * 20)
     async with asyncio.TaskGroup() as group:
         for _ in range(20):

@@ -83,6 +83,10 @@ class Shop:
 
         return await shop.storage.write(write)
 
+    async def play(self, outage: Outage) -> None:
+        for name in HANGING:
+            await self.sandbox.play(name, outage)
+
     def asked(self) -> Sequence[int]:
         """How many requests each server that hangs has had."""
         return [self.sandbox.servers[name].requests for name in HANGING]
@@ -113,16 +117,14 @@ async def open_shop(database_url: str) -> AsyncIterator[Shop]:
             try:
                 yield shop
             finally:
-                for name in HANGING:
-                    await sandbox.play(name, Outage.NONE)
+                await shop.play(Outage.NONE)
                 stop.set()
 
 
 async def test_servers_that_hang_hold_four_calls_each_and_nobody_else_waits(sqlite_url: str) -> None:
     async with open_shop(sqlite_url) as shop:
         works, hanging = await shop.server("works"), [await shop.server(name) for name in HANGING]
-        for name in HANGING:
-            await shop.sandbox.play(name, Outage.HANG)
+        await shop.play(Outage.HANG)
         before = shop.asked()
         keys = [key_id for server in hanging for key_id in await shop.want(server, WAITING)]
         four_each = [count + 4 for count in before]
@@ -135,7 +137,6 @@ async def test_servers_that_hang_hold_four_calls_each_and_nobody_else_waits(sqli
             assert not any(map(shop.line, hanging)), "who waits for those that hang holds a slot of all"
         assert shop.asked() == four_each
         assert not shop.came & set(keys)
-        for name in HANGING:
-            await shop.sandbox.play(name, Outage.NONE)
+        await shop.play(Outage.NONE)
         await until(lambda: shop.came >= set(keys), 3 * PATIENCE)  # those that failed often rest for a minute
         assert [len(shop.sandbox.servers[name].keys) for name in HANGING] == [WAITING] * 4

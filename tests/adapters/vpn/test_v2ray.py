@@ -111,7 +111,8 @@ async def test_the_core_that_was_named_or_none(vpn: V2RayProtocol, server: V2Ray
         await vpn.probe(reach(vpn, server.api, flavour=said))
     info = await vpn.probe(reach(vpn, server.api, flavour=runs))
     assert info.name.lower().startswith(runs)
-    assert info.uptime == 0
+    assert info.uptime is not None
+    assert 0 <= info.uptime < PATIENCE
 
 
 async def test_a_core_that_was_replaced_by_the_other_is_found_out(vpn: V2RayProtocol, server: V2RayServer) -> None:
