@@ -3,15 +3,16 @@
 from dataclasses import replace
 
 import pytest
-from tests.services.world import MINUTE, World, together
+from tests.services.world import HOUR, MINUTE, World, together
 
 from veilbot_core.domain.errors import AlreadyExists, InvalidInput, NotFound, ProtocolOff, Rejected, Unavailable
 from veilbot_core.domain.events import EventType
 from veilbot_core.domain.ids import ServerId
 from veilbot_core.domain.jobs import JobKind
+from veilbot_core.domain.order import OrderStatus
 from veilbot_core.domain.secret import Sealed
 from veilbot_core.domain.server import Server, ServerStatus
-from veilbot_core.domain.tariff import Protocol
+from veilbot_core.domain.tariff import Protocol, Tariff
 from veilbot_core.domain.user import User
 from veilbot_core.ports.vpn import Endpoint
 from veilbot_core.services.fleet import Draft, Fleet
@@ -135,6 +136,29 @@ class TestTurning:
     async def test_it_changes_only_the_status(self, world: World, server: Server) -> None:
         assert (await world.app.fleet.turn(server.id, ServerStatus.DRAINING)).status is ServerStatus.DRAINING
         assert await world.app.fleet.turn(server.id, ServerStatus.ACTIVE) == server
+
+    async def test_a_larger_one_serves_who_waits_and_a_smaller_one_keeps_its_keys(
+        self, world: World, tariff: Tariff, ann: User, bob: User
+    ) -> None:
+        server = await world.server(capacity=1)
+        orders = [await world.order(user, tariff) for user in (ann, bob)]
+        for order in orders:
+            await world.pay(order)
+        await world.advance(HOUR)
+        assert sorted([await world.status(order) for order in orders]) == [OrderStatus.FULFILLED, OrderStatus.PAID]
+        await world.app.fleet.resize(server.id, 2)
+        await world.advance(MINUTE)
+        assert {await world.status(order) for order in orders} == {OrderStatus.FULFILLED}
+        small = await world.app.fleet.resize(server.id, 0)
+        await world.advance(HOUR)
+        assert (small.capacity, small.free, len(world.remote(server))) == (0, 0, 2)
+        await world.app.fleet.resize(server.id, 2)
+
+    async def test_a_size_that_is_none_changes_nothing(self, world: World, server: Server) -> None:
+        with pytest.raises(InvalidInput) as refusal:
+            await world.app.fleet.resize(server.id, -1)
+        assert refusal.value.field == "capacity"
+        assert await world.app.fleet.get(server.id) == server
 
     async def test_an_unknown_server(self, world: World, ann: User) -> None:
         with pytest.raises(NotFound):

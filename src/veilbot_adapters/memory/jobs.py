@@ -1,11 +1,10 @@
 """Durable work and facts on their way out, in memory."""
 
-import heapq
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from datetime import datetime
 
-from veilbot_adapters.memory.tables import Entry, Index, Journal, Table, below
+from veilbot_adapters.memory.tables import Index, Journal, Table, below
 from veilbot_core.domain.errors import LeaseLost
 from veilbot_core.domain.events import Event
 from veilbot_core.domain.ids import EventId, JobId
@@ -74,14 +73,11 @@ class MemoryJobs(port.Jobs):
 
     def hand_over(self, now: datetime, until: datetime, limit: int, kinds: Iterable[JobKind] = ()) -> Sequence[Job]:
         """Lease the same ones, but do not call it an attempt."""
-        wanted = sorted(set(kinds)) or tuple(JobKind)
-        walks = [index.up(kind) for kind in wanted for index in (self._ready, self._leased)]
-        found: list[Entry] = []
-        for entry in heapq.merge(*walks):
-            if entry[0] > now or len(found) >= limit:
-                break
-            found.append(entry)
-        jobs = [replace(job, fence=job.fence + 1, leased_until=until) for job in self._table.take(iter(found))]
+        wanted = set(kinds)
+        groups = ((index, kind) for index in (self._ready, self._leased) for kind in index.groups)
+        found = sorted(e for index, kind in groups if not wanted or kind in wanted for e in index.until(kind, now))
+        first = self._table.take(iter(found), limit)
+        jobs = [replace(job, fence=job.fence + 1, leased_until=until) for job in first]
         for job in jobs:
             self._table.update(job.id.int, job)
         return jobs
@@ -129,13 +125,17 @@ class MemoryJobs(port.Jobs):
         if known is not None and known.leased_until is None:
             self._table.delete(job_id.int)
 
+    def find(self, job_id: JobId) -> Job | None:
+        """Look it up."""
+        return self._table.rows.get(job_id.int)
+
     def dead(self, *, limit: int, after: JobId | None = None) -> Sequence[Job]:
         """Walk up the dead ones."""
         return self._table.take(self._dead.up(after=below(after)), limit)
 
     def next_due(self) -> datetime | None:
         """Compare the first free job of each kind."""
-        firsts = (next(self._ready.up(kind), None) for kind in JobKind)
+        firsts = (self._ready.first(kind) for kind in JobKind)
         return min((first[0] for first in firsts if first is not None), default=None)
 
     def _mine(self, job: Job) -> Job:

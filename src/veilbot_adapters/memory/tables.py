@@ -1,8 +1,9 @@
 """Tables with ordered indexes and a journal that takes a unit of work back."""
 
 from bisect import bisect_left, bisect_right, insort
-from collections.abc import Callable, Hashable, Iterator, Sequence
+from collections.abc import Callable, Collection, Hashable, Iterator, Sequence
 from functools import partial
+from operator import itemgetter
 from typing import Any, Generic, TypeVar
 from uuid import UUID
 
@@ -62,6 +63,23 @@ class Index(Generic[R]):
         """Walk a group upwards, from behind ``after``; nothing may change meanwhile."""
         entries = self._groups.get(group, ())
         return (entries[i] for i in range(bisect_right(entries, after) if after else 0, len(entries)))
+
+    @property
+    def groups(self) -> Collection[Hashable]:
+        """The groups that have entries."""
+        return self._groups.keys()
+
+    def until(self, group: Hashable, bound: Any) -> Sequence[Entry]:  # noqa: ANN401 - what the first part is
+        """Return the entries of a group whose first part is at most ``bound``, in order."""
+        entries = self._groups.get(group, ())
+        if not entries or entries[0][0] > bound:
+            return ()
+        return entries[: bisect_right(entries, bound, key=itemgetter(0))]
+
+    def first(self, group: Hashable) -> Entry | None:
+        """Return the first entry of a group."""
+        entries = self._groups.get(group)
+        return entries[0] if entries else None
 
     def down(self, group: Hashable = 0, *, before: Entry = ()) -> Iterator[Entry]:
         """Walk a group downwards, from below ``before``; nothing may change meanwhile."""

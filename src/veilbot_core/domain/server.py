@@ -81,6 +81,10 @@ class Server:
         """Return it with another status."""
         return replace(self, status=status)
 
+    def resize(self, capacity: int) -> "Server":
+        """Return it with room for another number of keys; fewer than it has are no reason for one to go."""
+        return replace(self, capacity=capacity)
+
     def probed(self, *, healthy: bool, at: datetime) -> "Server":
         """Remember what a probe found; the first failure's time stays until it answers again."""
         return replace(self, down_since=None if healthy else (self.down_since or at))

@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -99,14 +99,16 @@ class Fleet:
         return await self.storage.read(lambda uow: uow.servers.get(server_id))
 
     async def turn(self, server_id: ServerId, status: ServerStatus) -> Server:
-        """Put a server into service, let it drain, or stop calling it."""
+        """Put a server into service, let it drain, or stop calling it. Raises NotFound."""
+        return await self._change(server_id, lambda server: server.turn(status))
 
-        def work(uow: UnitOfWork) -> Server:
-            server = uow.servers.lock(server_id).turn(status)
-            uow.servers.save(server)
-            return server
+    async def resize(self, server_id: ServerId, capacity: int) -> Server:
+        """Let a server have another number of keys; whoever waits for a place is served within a minute.
 
-        return await self.cached.write(work, SERVERS)
+        Raises:
+            NotFound, InvalidInput: nothing was changed.
+        """
+        return await self._change(server_id, lambda server: server.resize(capacity))
 
     async def status(self) -> Sequence[Health]:
         """Return the health of every server in use, probed side by side at most every ``policy.status_ttl``."""
@@ -133,6 +135,14 @@ class Fleet:
                 uow.publish(Event(id=EventId(self.ids.new()), type=kind, subject=before.id, at=now))
 
         await self.cached.write(work, SERVERS)
+
+    async def _change(self, server_id: ServerId, change: Callable[[Server], Server]) -> Server:
+        def work(uow: UnitOfWork) -> Server:
+            server = change(uow.servers.lock(server_id))
+            uow.servers.save(server)
+            return server
+
+        return await self.cached.write(work, SERVERS)
 
     async def _probe_all(self) -> Sequence[Health]:
         servers = [s for s in await self.all() if s.status is not ServerStatus.DISABLED]

@@ -76,7 +76,7 @@ def everything_settles(evidence: Evidence) -> Iterator[str]:
     for job in evidence.jobs:
         if job.state is JobState.DEAD:
             yield f"{job.kind} {job.subject} is dead: {job.error}"
-        elif not job.error.startswith("no_capacity") and not _passes_over(job):
+        elif not _waits_for_room(evidence, job) and not _passes_over(job):
             yield f"{job.kind} {job.subject} is not done, due {job.due:%d %H:%M}: {job.error}"
     if evidence.waiting or evidence.world.underway:
         yield f"{evidence.waiting} facts and {evidence.world.underway} webhooks are still on their way"
@@ -140,13 +140,18 @@ INVARIANTS = (
     no_secret_is_kept_open,
 )
 """Beside these, seen while it runs: states_only_move_forward, traffic_only_grows, no_secret_is_told,
-no_step_fails_by_itself, workers_survive, nobody_is_left_without_a_key."""
+no_step_fails_by_itself, workers_survive, nobody_is_left_without_a_key, nothing_runs_beside_itself,
+money_on_its_way_keeps_its_order_open."""
 
 
 def judge(evidence: Evidence) -> list[Breach]:
     """Return what does not hold, with what was seen while it ran."""
     found = [Breach(rule.__name__, detail) for rule in INVARIANTS for detail in rule(evidence)]
     return [*evidence.world.history.breaches, *found]
+
+
+def _waits_for_room(evidence: Evidence, job: Job) -> bool:
+    return job.error.startswith("no_capacity") and not evidence.world.truth.roomy
 
 
 def _passes_over(job: Job) -> bool:
@@ -161,7 +166,7 @@ def _keys(evidence: Evidence, subscription: Subscription) -> list[Key]:
 def _waits(evidence: Evidence, subscription: Subscription) -> bool:
     """Say whether an order of it, or its own thawed keys, wait for a free place, of which operators were told."""
     orders = [order for order in evidence.orders.values() if order.subscription_id == subscription.id]
-    thawed = evidence.alerted("order.waiting", subscription.id)
+    thawed = evidence.alerted("order.waiting", subscription.id) and not evidence.world.truth.roomy
     return thawed or any(money.waits_for_room(evidence, order) for order in orders)
 
 

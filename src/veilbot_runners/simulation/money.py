@@ -135,8 +135,12 @@ INVARIANTS: tuple[Invariant, ...] = (
 
 
 def waits_for_room(evidence: Evidence, order: Order) -> bool:
-    """Say whether a paid order waits for a free place, and operators know."""
-    return order.status is OrderStatus.PAID and evidence.alerted("order.waiting", order.id)
+    """Say whether a paid order waits for a free place, and operators know and have not made room yet."""
+    return (
+        order.status is OrderStatus.PAID
+        and not evidence.world.truth.roomy
+        and evidence.alerted("order.waiting", order.id)
+    )
 
 
 def _grants(evidence: Evidence, order: Order) -> list[Grant]:

@@ -15,6 +15,9 @@ from veilbot_runners.simulation.world import World
 _MOVES, _DEAD = 0.6, 0.3
 """How often an operator empties a server, and then another one; and how often it is not to be called any more."""
 
+_PLENTY = 100_000
+"""Room for all keys of any run."""
+
 
 class Operator:
     """Does by hand what the shop also does by itself."""
@@ -44,6 +47,13 @@ class Operator:
         """Do what alerts ask for: bring servers back, and let dead work be tried again."""
         await self._open_all()
         await self._requeue()
+
+    async def make_room(self) -> None:
+        """Do what the alert about orders that wait for a place asks for."""
+        for server in self._world.servers:
+            if await patiently(self._world, _resize(server.id, _PLENTY), 20) is None:
+                return
+        self._world.truth.roomy = True
 
     async def _reconcile(self) -> None:
         server = self._world.random.choice(self._world.servers)
@@ -89,6 +99,10 @@ def _move(server_id: ServerId) -> Callable[[Application], Awaitable[object]]:
 
 def _turn(server_id: ServerId, status: ServerStatus) -> Callable[[Application], Awaitable[object]]:
     return lambda app: app.fleet.turn(server_id, status)
+
+
+def _resize(server_id: ServerId, capacity: int) -> Callable[[Application], Awaitable[object]]:
+    return lambda app: app.fleet.resize(server_id, capacity)
 
 
 def _requeue(job_id: JobId) -> Callable[[Application], Awaitable[object]]:

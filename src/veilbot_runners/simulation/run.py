@@ -100,6 +100,7 @@ class _Play:
         breaches = await self._settle()
         tail = random.choice((0.0,) * 12 + (2.5 * _DAY,) * 3 + (35 * _DAY,))
         if tail and not breaches:
+            await self._operator.make_room()
             world.pace("quiet")
             await asyncio.sleep(tail)
             world.pace("settle")
@@ -119,6 +120,7 @@ class _Play:
                 weather.traffic(),
                 operator.live(),
                 operator.empty(),
+                *(() if world.broker is None else (world.broker.live(),)),
             )
             background = [outside.create_task(act) for act in acts]
             customers = max(1, orders // 2)

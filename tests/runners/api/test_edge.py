@@ -206,7 +206,7 @@ async def test_the_document_is_complete(world: World) -> None:
     assert content["openapi"].startswith("3.1")
     assert content["components"]["securitySchemes"]["ApiKey"]["scheme"] == "bearer"
     ids = [operation["operationId"] for _, _, operation in world.document.operations()]
-    assert len(ids) == len(set(ids)) == 44
+    assert len(ids) == len(set(ids)) == 45
     for method, path, operation in world.document.operations():
         assert operation["summary"], path
         assert operation["description"], path

@@ -36,7 +36,7 @@ async def patient() -> AsyncIterator[World]:
 async def test_every_route_asks_for_a_key_and_its_scope(patient: World) -> None:
     world = patient
     routes = _gated(world)
-    assert len(routes) == 38
+    assert len(routes) == 39
     everything = {f"{module}:{right}" for module in ("users", "billing", "vpn", "admin") for right in ("read", "write")}
     assert {scope for _, _, scope in routes} == everything
     others = {}

@@ -17,6 +17,9 @@ async def test_a_server_is_added_after_a_sign_of_life(world: World) -> None:
     assert await world.get(path) == made
     for turn, status in (("drain", "draining"), ("disable", "disabled"), ("enable", "active")):
         assert (await world.post(f"{path}/{turn}"))["status"] == status
+    assert (await world.post(f"{path}/resize", json={"capacity": 7}))["capacity"] == 7
+    assert (await world.post(f"{path}/resize", 400, json={"capacity": -7}))["errors"][0]["field"] == "capacity"
+    made = await world.get(path)
     others = [(await world.server(f"s{n}"))["id"] for n in range(4)]
     listed = await world.everything("/api/v1/vpn/servers", 2)
     assert [server["id"] for server in listed] == [made["id"], *others]

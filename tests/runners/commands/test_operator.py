@@ -93,6 +93,8 @@ def test_customers_are_shut_out_and_let_in(shop: Run, sold: Sold) -> None:
 def test_servers_leave_service_and_return(shop: Run, sold: Sold) -> None:
     for command, status in (("drain", "draining"), ("disable", "disabled"), ("enable", "active")):
         assert shop("server", command, sold.server, "--json").json["status"] == status
+    assert shop("server", "resize", sold.server, "250", "--json").json["capacity"] == 250
+    assert "capacity" in shop("server", "resize", sold.server, "1000001").err
     assert shop("server", "move", sold.server, "--json").json["status"] == "draining"
     shown = shop("server", "show", sold.server)
     assert "Amsterdam" in shown.out

@@ -119,6 +119,7 @@ short-ended = ended
 short-frozen = paused
 traffic-counted = Traffic: { $used } of { $limit }
 traffic-about = Traffic: about { $used } of { $limit }
+traffic-unused = Traffic: { $limit }, nothing used yet
 traffic-unlimited = Traffic: unlimited
 left-days = { $n ->
     [one] { $n } day left
@@ -300,7 +301,7 @@ do-approve = Grant it: <code>veilbot order retry { $order }</code>
     Or send the money back: <code>veilbot order refund { $order }</code>
 do-refund = Send the money back: <code>veilbot order refund { $order }</code>
 do-refund-there = Find it at the provider and send it back there.
-do-add-server = Give it a place: <code>veilbot server add</code>
+do-add-server = Give it a place: <code>veilbot server add</code>, or <code>veilbot server resize</code> where there is room
 do-move-again = Then go on: <code>veilbot server move { $server }</code>
 do-answer-dispute = Answer the dispute at the provider before its deadline; the subscription goes on if it is won.
 do-mend-server = Mend the server, then: <code>veilbot reconcile</code>

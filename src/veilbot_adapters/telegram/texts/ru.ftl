@@ -121,6 +121,7 @@ short-ended = закончился
 short-frozen = приостановлен
 traffic-counted = Трафик: { $used } из { $limit }
 traffic-about = Трафик: примерно { $used } из { $limit }
+traffic-unused = Трафик: { $limit }, пока ничего не потрачено
 traffic-unlimited = Трафик: без ограничений
 left-days = { $n ->
     [one] остался { $n } день
@@ -306,7 +307,7 @@ do-approve = Выдать: <code>veilbot order retry { $order }</code>
     Или вернуть деньги: <code>veilbot order refund { $order }</code>
 do-refund = Вернуть деньги: <code>veilbot order refund { $order }</code>
 do-refund-there = Найдите его у провайдера и верните деньги там.
-do-add-server = Дать место: <code>veilbot server add</code>
+do-add-server = Дать место: <code>veilbot server add</code> или, если сервер потянет больше, <code>veilbot server resize</code>
 do-move-again = Затем продолжить: <code>veilbot server move { $server }</code>
 do-answer-dispute = Ответьте на спор у провайдера до срока; если он выигран, подписка продолжится.
 do-mend-server = Почините сервер, затем: <code>veilbot reconcile</code>

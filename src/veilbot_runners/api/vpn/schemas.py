@@ -13,6 +13,8 @@ from veilbot_core.services.fleet import Draft, Health
 from veilbot_core.services.subscriptions import Holding
 from veilbot_runners.api.fields import Body, Country, Days, Group, Id, Name, TermsView, Time
 
+Capacity = Annotated[int, Meta(ge=0, le=1_000_000, description="How many keys fit.", examples=[100])]
+
 
 class NewServer(Body, frozen=True):
     """A server as an operator describes it."""
@@ -28,7 +30,7 @@ class NewServer(Body, frozen=True):
             examples=[{"api_url": "https://203.0.113.7:8443/s3cret", "cert_sha256": "9F86D081..."}],
         ),
     ]
-    capacity: Annotated[int, Meta(ge=0, le=1_000_000, description="How many keys fit.")] = 100
+    capacity: Capacity = 100
     weight: Annotated[int, Meta(ge=1, le=10_000, description="A larger one is chosen more often.")] = 100
     access: AccessLevel = AccessLevel.ALL
     group: Group = ""
@@ -46,6 +48,12 @@ class NewServer(Body, frozen=True):
             access=self.access,
             group=self.group,
         )
+
+
+class NewSize(Body, frozen=True):
+    """Another number of keys."""
+
+    capacity: Capacity
 
 
 class ServerView(Struct, frozen=True):

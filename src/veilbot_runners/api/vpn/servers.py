@@ -11,7 +11,7 @@ from veilbot_core.domain.ids import ServerId
 from veilbot_core.domain.server import ServerStatus
 from veilbot_runners.api.openapi import changes, needs
 from veilbot_runners.api.paging import After, Limit, Page, shelf
-from veilbot_runners.api.vpn.schemas import HealthView, NewServer, Reconcile, ReportView, ServerView
+from veilbot_runners.api.vpn.schemas import HealthView, NewServer, NewSize, Reconcile, ReportView, ServerView
 
 App = NamedDependency[SkipValidation[Application]]
 
@@ -52,6 +52,12 @@ async def disable_server(application: App, server_id: FromPath[UUID]) -> ServerV
     return ServerView.of(await application.fleet.turn(ServerId(server_id), ServerStatus.DISABLED))
 
 
+@post("/servers/{server_id:uuid}/resize", **changes("vpn:write"), status_code=200, summary="Resize a server")
+async def resize_server(application: App, server_id: FromPath[UUID], data: JSONBody[NewSize]) -> ServerView:
+    """Let it have another number of keys; those that it has stay, and orders that wait for a place get one."""
+    return ServerView.of(await application.fleet.resize(ServerId(server_id), data.capacity))
+
+
 @post("/servers/{server_id:uuid}/move", **changes("vpn:write"), status_code=202, summary="Move a server's keys")
 async def move_server(application: App, server_id: FromPath[UUID]) -> ServerView:
     """Give each of its keys a replacement on another server; it takes no new ones any more."""
@@ -75,5 +81,5 @@ async def show_status(application: App) -> Page[HealthView]:
 
 HANDLERS = [
     *(list_servers, add_server, show_server, drain_server, enable_server, disable_server),
-    *(move_server, reconcile_server, show_status),
+    *(resize_server, move_server, reconcile_server, show_status),
 ]
