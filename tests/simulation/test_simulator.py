@@ -27,6 +27,7 @@ SIGNS = {
     Fault.PROVIDERS: "webhook dropped",
     Fault.TELEGRAM: "alert",
     Fault.PAUSES: "pause",
+    Fault.BROKER: "ticket lost",
 }
 
 

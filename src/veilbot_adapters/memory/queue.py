@@ -18,7 +18,7 @@ class MemoryJobQueue(Network, JobQueue):
         self.waiting: deque[Ticket] = deque()
         """For a test to drop, double and shuffle."""
         self._backlog = backlog
-        self._consumers: set[asyncio.Event] = set()
+        self._consumers: dict[asyncio.Event, None] = {}  # in order, which a set has none of: runs must repeat
 
     async def room(self) -> int:
         """Count what waits."""
@@ -40,13 +40,13 @@ class MemoryJobQueue(Network, JobQueue):
     async def consume(self, take: Take, *, slots: int, drain: float) -> AsyncIterator[None]:
         """Let ``take`` have tickets, each in a task of its own."""
         woken, running = asyncio.Event(), set[asyncio.Task[None]]()
-        self._consumers.add(woken)
+        self._consumers[woken] = None
         async with asyncio.TaskGroup() as group:
             pump = group.create_task(self._pump(group, take, slots, woken, running))
             try:
                 yield
             finally:
-                self._consumers.discard(woken)
+                self._consumers.pop(woken, None)
                 pump.cancel()
                 await _drain(running, drain)
 

@@ -23,6 +23,8 @@ class Fault(StrEnum):
     """429, 403, silence before and after the message arrived."""
     PAUSES = "pauses"
     """A process stands still beyond its leases and goes on with what it knew."""
+    BROKER = "broker"
+    """The workers share jobs by a queue that loses, doubles, delays and mixes tickets up, and is away for a while."""
 
 
 MIX = "mix"

@@ -40,6 +40,8 @@ class Process(Owner):
         super().__init__()
         self.name = name
         self.dead = False
+        self.stood_at = float("-inf")
+        """When it last began to stand still, in seconds of virtual time."""
         self.bell = bell
         self.application: Application
         self.worker: Worker | None = None
@@ -90,6 +92,7 @@ class Process(Owner):
         if not self.stopped and not self.dead:
             self._around.history.note(self.name, "stands still for", round(seconds))
             self.stopped = True
+            self.stood_at = self._around.loop.time()
             self._around.loop.later(seconds, lambda: self._around.loop.resume(self))
 
     def start(self, work: Coroutine[Any, Any, T]) -> Task[T]:

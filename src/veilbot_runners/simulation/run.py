@@ -120,6 +120,7 @@ class _Play:
                 weather.traffic(),
                 operator.live(),
                 operator.empty(),
+                *(() if world.broker is None else (world.broker.live(),)),
             )
             background = [outside.create_task(act) for act in acts]
             customers = max(1, orders // 2)

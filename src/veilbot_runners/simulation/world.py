@@ -21,6 +21,7 @@ from veilbot_core.domain.ids import OrderId, ServerId
 from veilbot_core.domain.jobs import Job, JobKind
 from veilbot_core.domain.key import Key
 from veilbot_core.domain.money import Money
+from veilbot_core.domain.order import Order, OrderStatus
 from veilbot_core.domain.payment import Provider
 from veilbot_core.domain.policy import Policy
 from veilbot_core.domain.server import Server
@@ -31,10 +32,12 @@ from veilbot_core.services.work import Handler
 from veilbot_runners.container import Container
 from veilbot_runners.settings import Settings
 from veilbot_runners.simulation import ports
-from veilbot_runners.simulation.faults import Faults
+from veilbot_runners.simulation.faults import Fault, Faults
 from veilbot_runners.simulation.history import History
 from veilbot_runners.simulation.loop import VirtualLoop
 from veilbot_runners.simulation.process import NoAnswer, Process
+from veilbot_runners.simulation.queue import Broker, SimQueue
+from veilbot_runners.simulation.running import Running
 from veilbot_runners.simulation.storage import WatchedStorage
 from veilbot_runners.worker import Worker
 
@@ -143,6 +146,10 @@ class World:
         self.bus = memory.MemoryBus(keep=1_000_000)
         self.told_now: ContextVar[UUID | None] = ContextVar("told_now", default=None)
         self.truth = Truth()
+        self.running = Running(self.clock, self.history, self.policy.lease)
+        self.broker: Broker | None = None
+        if Fault.BROKER in faults.kinds:
+            self.broker = Broker(self, Random(faults.random.random()))
         self.tariffs: list[Tariff] = []
         self.servers: list[Server] = []
         self.hanging: set[ServerId] = set()
@@ -181,7 +188,7 @@ class World:
         container.reset_singletons()
         self.plant.wire(container)
         application: Application = container.application()
-        handlers = {kind: self._watched(kind, handler) for kind, handler in application.work.handlers.items()}
+        handlers = {kind: self._watched(process, kind, handler) for kind, handler in application.work.handlers.items()}
         return replace(application, work=replace(application.work, handlers=handlers))
 
     def process(self, name: str) -> Process:
@@ -195,7 +202,7 @@ class World:
         for incarnation in range(1, 1_000_000):
             process = self.process(f"p{number}.{incarnation}")
             self.processes.append(process)
-            await process.live(Worker(application=process.application, slots=16, poll=self.rhythm.poll))
+            await process.live(self._worker(process))
             self.processes.remove(process)
             await asyncio.sleep(self.faults.random.uniform(1, 60))
 
@@ -212,6 +219,8 @@ class World:
         self.history.note("the trouble is over")
         self.faults.active = False
         self.database_away = False
+        if self.broker is not None:
+            self.broker.come_back()
         self.hanging.clear()
         self.refusing.clear()
         for vpn in self.vpns.values():
@@ -234,6 +243,12 @@ class World:
     def _witness(self, before: object, after: object) -> None:
         """See one row change in a commit, beside all others as they are then."""
         self.history.witness(before, after)
+        if isinstance(before, Job) and not (isinstance(after, Job) and after.leased_until):
+            self.running.over(before)
+        if isinstance(before, Order) and isinstance(after, Order) and after.status is not before.status:
+            page = self.gateway.checkouts.get(after.id)
+            if after.status is OrderStatus.CANCELED and page is not None and page.processing:
+                self.history.breach("money_on_its_way_keeps_its_order_open", f"order {after.id}")
         if not (isinstance(before, Key) and isinstance(after, Key)) or after.desired.present or before.replaces:
             return
         subscription, keys = self.storage.row(after.subscription_id)
@@ -241,14 +256,20 @@ class World:
         if before.works and subscription.wants_keys(self.clock.now(), self.policy.grace) and not others:
             self.history.breach("nobody_is_left_without_a_key", f"key {after.id} of {subscription.id}")
 
-    def _watched(self, kind: JobKind, handler: Handler) -> Handler:
+    def _worker(self, process: Process) -> Worker:
+        """Make the worker of a process; with a broker, it shares its jobs."""
+        queue = None if self.broker is None else SimQueue(self, process, self.broker)
+        return Worker(application=process.application, slots=16, poll=self.rhythm.poll, queue=queue)
+
+    def _watched(self, process: Process, kind: JobKind, handler: Handler) -> Handler:
         """Write down which job runs, and which order or key a message is about."""
 
         async def run(job: Job) -> None:
             token = self.told_now.set(job.subject if kind in _TOLD else None)
             self.history.call(f"job {kind}", f"{job.subject} {job.detail}")
             try:
-                await handler(job)
+                with self.running.claim(process, job):
+                    await handler(job)
             finally:
                 self.told_now.reset(token)
 

@@ -1,0 +1,39 @@
+"""Planted bugs: how workers that share a queue run a job twice, or never."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+from tests.simulation.bugs import Bug, repository
+
+from veilbot_adapters.memory.jobs import MemoryJobs
+from veilbot_core.domain.jobs import Job, JobKind, Ticket
+
+
+class AnyTicketWill(MemoryJobs):
+    def take(self, ticket: Ticket, until: datetime) -> Job | None:
+        known = self._table.rows.get(ticket.id.int)
+        return None if known is None else super().take(replace(ticket, fence=known.fence), until)
+
+
+class TrustsTheQueue(MemoryJobs):
+    def hand_over(self, now: datetime, until: datetime, limit: int, kinds: Iterable[JobKind] = ()) -> Sequence[Job]:
+        return super().hand_over(now, until + timedelta(days=365), limit, kinds)
+
+
+BUGS = (
+    Bug(
+        name="a ticket is good for as long as its job is claimed",
+        guard="a ticket's fence is compared, so that the first taking is the only one",
+        breaks="nothing_runs_beside_itself",
+        faults="broker",
+        plant=repository("jobs", AnyTicketWill),
+    ),
+    Bug(
+        name="the queue loses nothing",
+        guard="what was handed over is due again when its lease ends",
+        breaks="everything_settles",
+        faults="broker",
+        plant=repository("jobs", TrustsTheQueue),
+    ),
+)
