@@ -49,6 +49,18 @@ def _network(value: str) -> str:
     return value
 
 
+def _url(value: str) -> str:
+    """Take an address as it is written, without the slash at its end."""
+    try:
+        parts = urlsplit(value)
+        whole = parts.scheme in {"http", "https"} and parts.hostname and parts.port != 0
+    except ValueError:
+        whole = False
+    if not whole:
+        raise PydanticCustomError("url", "must be an address like https://shop.example")
+    return value.rstrip("/")
+
+
 Secret = Annotated[SecretStr | None, BeforeValidator(_empty)]
 Text = Annotated[str | None, BeforeValidator(_empty)]
 SecretList = Annotated[tuple[SecretStr, ...], BeforeValidator(_split)]
@@ -134,7 +146,7 @@ class Settings(BaseSettings):
     redis_url: Secret = None
     broker_url: Secret = None
     encryption_keys: SecretList = ()
-    public_url: str = "http://127.0.0.1:8080"
+    public_url: Annotated[str, AfterValidator(_url)] = "http://127.0.0.1:8080"
     link_urls: TextList = ()
     return_url: Text = None
     listen: str = "127.0.0.1:8080"
