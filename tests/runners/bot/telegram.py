@@ -15,7 +15,7 @@ from tests.waiting import PATIENCE
 
 from veilbot_adapters import memory, qr
 from veilbot_adapters.resilience import Guard, Limits
-from veilbot_adapters.telegram import BotApi, Pace, TelegramNotifier, Texts
+from veilbot_adapters.telegram import Bills, BotApi, Pace, TelegramNotifier, Texts
 from veilbot_core.domain.order import Order
 from veilbot_core.domain.policy import Policy
 from veilbot_core.ports.payments import OpenCheckout
@@ -75,12 +75,12 @@ class Shop(World):
         self.api = make_api(self.out, telegram)
         changes: dict[str, Any] = {
             "gateway": self.gateway,
-            "notifier": TelegramNotifier(self.api, TEXTS, admin_ids=(1,)),
+            "notifier": TelegramNotifier(self.api, TEXTS, bills=Bills(self.out.cache), admin_ids=(1,)),
         }
         self.out = replace(out, **changes)
         self.app = build(self.out)
         self.telegram = telegram
-        self.bot = make_bot(self.app, telegram, self.api)
+        self.bot = make_bot(self.app, telegram, self.api, bills=Bills(self.out.cache))
 
     async def close(self) -> None:
         await self.bot.close()
@@ -94,12 +94,27 @@ def make_api(out: Any, telegram: Telegram, token: str = TOKEN) -> BotApi:
 
 
 def make_bot(
-    app: Any, telegram: Telegram, wire: BotApi, *, webhook: bool = False, several: bool = False
+    app: Any,
+    telegram: Telegram,
+    wire: BotApi,
+    *,
+    webhook: bool = False,
+    several: bool = False,
+    bills: Bills | None = None,
 ) -> TelegramBot:
     url = "https://veil.example/webhooks/telegram"
+    bills = bills or Bills(memory.MemoryCache(app.clock))
     hook = Webhook(url=url, secret=SECRET, several=several) if webhook else None
     return TelegramBot(
-        app, TOKEN, wire=wire, texts=TEXTS, draw=qr.png, api_base=telegram.base, webhook=hook, support=SUPPORT
+        app,
+        TOKEN,
+        wire=wire,
+        texts=TEXTS,
+        draw=qr.png,
+        bills=bills,
+        api_base=telegram.base,
+        webhook=hook,
+        support=SUPPORT,
     )
 
 
@@ -202,7 +217,7 @@ class Customer:
         await self.shop.receive(self.shop.gateway.pay(order_id))
 
     def _state(self) -> tuple[int, str]:
-        return len(self.heard), repr(self.heard[-1:])
+        return len(self.heard), repr(self.heard)
 
     async def _changed(self, before: tuple[int, str]) -> str:
         changed = self.shop.telegram.sandbox.chats.changed

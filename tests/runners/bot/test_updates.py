@@ -15,6 +15,7 @@ from tests.runners.bot.telegram import SECRET, Customer, Shop, Telegram, make_ap
 from tests.runners.bot.test_buying import stock
 from tests.waiting import PATIENCE, until
 
+from veilbot_adapters.telegram import Bills
 from veilbot_core.domain import errors
 from veilbot_core.domain.errors import InvalidInput, Rejected, Unauthorized
 from veilbot_runners.bot import TelegramBot
@@ -217,7 +218,8 @@ class TestPolling:
     async def test_a_wrong_token_ends_it(self, telegram: Telegram) -> None:
         shop = Shop(telegram)
         wrong = make_api(shop.out, telegram, "1:wrong")
-        bot = TelegramBot(shop.app, "1:wrong", wire=wrong, texts=shop.bot._texts, draw=str.encode)
+        bills = Bills(shop.out.cache)
+        bot = TelegramBot(shop.app, "1:wrong", wire=wrong, texts=shop.bot._texts, draw=str.encode, bills=bills)
         with pytest.raises(Rejected, match="VEILBOT_TELEGRAM__TOKEN"):
             await bot.poll(asyncio.Event())
         await bot.close()
