@@ -214,6 +214,7 @@ def make_bot(settings: Settings, container: Container) -> "TelegramBot":
         wire=wire,
         texts=Texts(),
         draw=qr.png,
+        bills=container.bills(),
         api_base=telegram.api_base,
         webhook=webhook,
         support=settings.support_url or "",
