@@ -22,6 +22,7 @@ from veilbot_core.domain.errors import InvalidInput, Unavailable
 from veilbot_core.domain.jobs import JobKind
 from veilbot_core.domain.payment import Provider
 from veilbot_core.domain.policy import Policy
+from veilbot_core.ports.cache import Cache
 from veilbot_core.ports.clock import Clock
 from veilbot_core.ports.doorbell import Doorbell
 from veilbot_core.ports.failpoints import Failpoints
@@ -36,7 +37,7 @@ from veilbot_runners.settings import Settings
 if TYPE_CHECKING:
     from veilbot_adapters.rabbitmq import SharedRabbit
     from veilbot_adapters.redis import SharedRedis
-    from veilbot_adapters.telegram import BotApi
+    from veilbot_adapters.telegram import Bills, BotApi
 
 _LOG = structlog.get_logger(__name__)
 
@@ -118,7 +119,7 @@ def _gateway(gateway: PaymentGateway, failpoints: Failpoints) -> PaymentGateway:
 
 def policy(settings: Settings) -> Policy:
     """Return the numbers of the shop."""
-    links = [url.rstrip("/") for url in settings.link_urls] or [settings.public_url.rstrip("/")]
+    links = [url.rstrip("/") for url in settings.link_urls] or [settings.public_url]
     every = {**Policy().every, JobKind.SWEEP: timedelta(seconds=settings.worker.sweep_seconds)}
     return Policy(
         currency=settings.currency,
@@ -140,15 +141,16 @@ def gateways(settings: Settings, clock: Clock, ids: Ids, failpoints: Failpoints)
     from veilbot_adapters.payments.stripe import StripeGateway
 
     guards = Guards(clock, ids, Limits(timeout=settings.timeout.payment, in_flight=16, waiting=64))
-    stripe = StripeGateway(
-        settings.stripe.secret_key.get_secret_value(),
-        [secret.get_secret_value() for secret in settings.stripe.webhook_secret],
-        guards.get("stripe"),
-        clock,
-        api_base=settings.stripe.api_base,
-        success_url=settings.return_url or f"{settings.public_url}/paid",
-        cancel_url=settings.return_url or f"{settings.public_url}/paid",
-    )
+    with naming("VEILBOT_STRIPE"):
+        stripe = StripeGateway(
+            settings.stripe.secret_key.get_secret_value(),
+            [secret.get_secret_value() for secret in settings.stripe.webhook_secret],
+            guards.get("stripe"),
+            clock,
+            api_base=settings.stripe.api_base,
+            success_url=settings.return_url or f"{settings.public_url}/paid",
+            cancel_url=settings.return_url or f"{settings.public_url}/paid",
+        )
     return {Provider.STRIPE: _gateway(stripe, failpoints)}
 
 
@@ -185,10 +187,17 @@ def v2ray(settings: Settings, clock: Clock, ids: Ids, failpoints: Failpoints) ->
     return _vpn(V2RayProtocol(guards, clock, ids, allow_private=settings.allow_private_servers), failpoints)
 
 
-def notifier(settings: Settings, telegram: "BotApi | None") -> Notifier:
+def bills(cache: Cache) -> "Bills":
+    """Return what knows which messages of the bot ask for money."""
+    from veilbot_adapters.telegram import Bills
+
+    return Bills(cache)
+
+
+def notifier(settings: Settings, telegram: "BotApi | None", bills: "Bills") -> Notifier:
     """Return who tells customers; without a bot, nobody."""
     if telegram is None:
         return MuteNotifier()
     from veilbot_adapters.telegram import TelegramNotifier, Texts
 
-    return TelegramNotifier(telegram, Texts(), admin_ids=settings.telegram.admin_ids)
+    return TelegramNotifier(telegram, Texts(), bills=bills, admin_ids=settings.telegram.admin_ids)

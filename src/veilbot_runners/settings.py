@@ -49,6 +49,18 @@ def _network(value: str) -> str:
     return value
 
 
+def _url(value: str) -> str:
+    """Take an address as it is written, without the slash at its end."""
+    try:
+        parts = urlsplit(value)
+        whole = parts.scheme in {"http", "https"} and parts.hostname and parts.port != 0
+    except ValueError:
+        whole = False
+    if not whole:
+        raise PydanticCustomError("url", "must be an address like https://shop.example")
+    return value.rstrip("/")
+
+
 Secret = Annotated[SecretStr | None, BeforeValidator(_empty)]
 Text = Annotated[str | None, BeforeValidator(_empty)]
 SecretList = Annotated[tuple[SecretStr, ...], BeforeValidator(_split)]
@@ -134,7 +146,7 @@ class Settings(BaseSettings):
     redis_url: Secret = None
     broker_url: Secret = None
     encryption_keys: SecretList = ()
-    public_url: str = "http://127.0.0.1:8080"
+    public_url: Annotated[str, AfterValidator(_url)] = "http://127.0.0.1:8080"
     link_urls: TextList = ()
     return_url: Text = None
     listen: str = "127.0.0.1:8080"
@@ -231,6 +243,7 @@ def _known() -> set[str]:
 def _check(settings: Settings) -> None:
     """Refuse combinations that would fail later or be unsafe."""
     settings.address  # noqa: B018 - reading it is the check
+    _check_keys(settings)
     telegram, stripe = settings.telegram, settings.stripe
     if telegram.mode == "webhook" and telegram.token and not telegram.webhook_secret:
         _refuse("TELEGRAM__WEBHOOK_SECRET", "is required in webhook mode")
@@ -238,6 +251,18 @@ def _check(settings: Settings) -> None:
         _refuse("STRIPE__WEBHOOK_SECRET", "is required with a Stripe key: unsigned events are never read")
     if settings.env == "prod":
         _check_prod(settings)
+
+
+def _check_keys(settings: Settings) -> None:
+    """Refuse keys that seal badly before anything is opened or migrated."""
+    if not settings.encryption_keys:
+        return
+    from veilbot_adapters.sealing import SealingSecrets  # noqa: PLC0415 - only a shop with keys pays for it
+
+    try:
+        SealingSecrets([key.get_secret_value() for key in settings.encryption_keys])
+    except InvalidInput as error:
+        raise InvalidInput(f"{PREFIX}ENCRYPTION_KEYS: {error}", field=f"{PREFIX}ENCRYPTION_KEYS") from None
 
 
 def _check_prod(settings: Settings) -> None:

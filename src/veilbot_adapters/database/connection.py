@@ -13,7 +13,7 @@ from veilbot_adapters.database.session import Session
 from veilbot_adapters.database.unit import DatabaseUnitOfWork
 from veilbot_core.domain.errors import Rejected, Unavailable, Unknown
 
-_DIALECT = pysqlite.dialect(dbapi=sqlite3)
+_DIALECT = pysqlite.dialect()
 _PATIENCE = 5.0
 """Seconds to wait for another process that writes."""
 
@@ -98,7 +98,8 @@ class Connection:
             except sqlite3.Error:
                 connection.close()
                 raise
-            self._open = (connection, DatabaseUnitOfWork(Session(connection.cursor(), _DIALECT)))
+            session = Session(connection.cursor(), _DIALECT, sqlite3.IntegrityError)
+            self._open = (connection, DatabaseUnitOfWork(session))
         return self._open
 
 

@@ -1,19 +1,14 @@
-"""Postgres: a pool of asyncpg connections, one for each unit of work that runs."""
+"""Postgres: a pool of connections, one for each unit of work that runs."""
 
 from collections.abc import Callable
-from typing import Any, Generic, TypeVar
+from typing import Any, TypeVar
 
-from sqlalchemy import URL, Connection, event
-from sqlalchemy.engine.interfaces import DBAPIConnection
-from sqlalchemy.exc import DBAPIError, InvalidatePoolError
-from sqlalchemy.exc import TimeoutError as PoolTimeout
-from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
-from sqlalchemy.pool import ConnectionPoolEntry, PoolProxiedConnection
+import asyncpg  # type: ignore[import-untyped]
+from sqlalchemy import URL
 
 from veilbot_adapters.database.database import WAITING, Database, check_revision, told, too_busy, wrong_schema
-from veilbot_adapters.database.session import Session
-from veilbot_adapters.database.unit import DatabaseUnitOfWork
-from veilbot_core.domain.errors import PortError, Rejected, Unavailable, Unknown
+from veilbot_adapters.database.lines import Line, Pool, opener
+from veilbot_core.domain.errors import Conflict, PortError, Rejected, Unavailable, Unknown
 from veilbot_core.ports.clock import Clock
 from veilbot_core.ports.doorbell import Doorbell
 from veilbot_core.ports.storage import UnitOfWork
@@ -21,6 +16,8 @@ from veilbot_core.ports.storage import UnitOfWork
 T = TypeVar("T")
 
 _POOL = 8
+_PATIENCE = 10.0
+"""Seconds to wait for a connection."""
 _TRIES = _POOL + 2
 """More than a restarted server leaves dead connections in the pool."""
 _SERVER_SETTINGS = {
@@ -32,6 +29,14 @@ _SERVER_SETTINGS = {
 }
 
 
+_WRITE = "BEGIN"
+_READ = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
+_OUTDATED = (asyncpg.InvalidCachedStatementError, asyncpg.OutdatedSchemaCacheError)
+"""The schema changed under what a line had prepared."""
+_FAILURES = (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, OSError)
+"""What a driver raises; a TimeoutError is an OSError."""
+
+
 class PostgresDatabase(Database):
     """A database on a server, for any number of processes."""
 
@@ -40,59 +45,42 @@ class PostgresDatabase(Database):
         self._clock = clock
         self._closed = False
         self._inside = 0
-        self._writes = create_async_engine(
-            url,
-            pool_size=_POOL,
-            max_overflow=0,
-            pool_timeout=10,
-            pool_use_lifo=True,
-            connect_args={
-                "timeout": 5,
-                "command_timeout": 20,
-                "prepared_statement_cache_size": 500,
-                "server_settings": _SERVER_SETTINGS,
-            },
-        )
-        self._reads = self._writes.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
-        event.listen(self._writes.sync_engine, "checkout", _refuse_closed)
-        driver = self._writes.dialect.loaded_dbapi
-        self._driver_error: type[Exception] = driver.Error
-        self._outdated: type[Exception] = driver.InvalidCachedStatementError
+        self._pool = Pool(opener(url, _SERVER_SETTINGS), _POOL, _PATIENCE)
 
     async def write(self, work: Callable[[UnitOfWork], T]) -> T:
         """Run ``work`` in a transaction that is durable when this returns."""
-        return await self._run(self._writes, work)
+        return await self._run(_WRITE, work)
 
     async def read(self, work: Callable[[UnitOfWork], T]) -> T:
         """Run ``work`` on a consistent snapshot."""
-        return await self._run(self._reads, work)
+        return await self._run(_READ, work)
 
     async def check(self) -> None:
         """Prove that the server answers and has the schema that this version needs."""
-        await self._run(self._reads, check_revision)
+        await self._run(_READ, check_revision)
 
     async def close(self) -> None:
         """Let go of every connection."""
         self._closed = True
-        await self._writes.dispose()
+        await self._pool.close()
 
-    async def _run(self, engine: AsyncEngine, work: Callable[[Any], T]) -> T:
+    async def _run(self, begin: str, work: Callable[[Any], T]) -> T:
         if self._closed:
             raise Unavailable("the database is closed")
         if self._inside >= WAITING + _POOL:
             raise too_busy()
         self._inside += 1
         try:
-            return await self._try(engine, work)
+            return await self._try(begin, work)
         finally:
             self._inside -= 1
 
-    async def _try(self, engine: AsyncEngine, work: Callable[[Any], T]) -> T:
+    async def _try(self, begin: str, work: Callable[[Any], T]) -> T:
         for number in range(1, _TRIES + 1):
-            attempt = _Attempt(work)
+            attempt = _Attempt()
             try:
-                result = await self._transact(engine, attempt)
-            except (DBAPIError, self._driver_error, PoolTimeout, OSError) as error:  # TimeoutError is an OSError
+                result = await self._transact(begin, work, attempt)
+            except _FAILURES as error:
                 self._judge(attempt, error, last=number == _TRIES)
                 await self._clock.sleep(0.005 * (number - 1))
                 continue
@@ -101,77 +89,77 @@ class PostgresDatabase(Database):
             return result
         raise Unavailable("the database is too busy")
 
-    async def _transact(self, engine: AsyncEngine, attempt: "_Attempt[T]") -> T:
-        async with engine.connect() as connection:
-            try:
-                await connection.begin()
-                result = await connection.run_sync(attempt)
-                attempt.committing = True
-                await connection.commit()
-            except BaseException as error:
-                if self._spoils(error) or attempt.broken(error):
-                    await connection.invalidate()
-                raise
+    async def _transact(self, begin: str, work: Callable[[Any], T], attempt: "_Attempt") -> T:
+        line = await self._pool.take()
+        attempt.line = line
+        try:
+            await line.say(begin)
+            result = await line.run(work)
+            attempt.committing = True
+            ended = await line.say("COMMIT")
+        except BaseException as error:
+            await self._roll_back(line, error)
+            raise
+        attempt.asked = line.asked
+        self._pool.give(line)
+        if ended != "COMMIT":  # a statement had failed, and the work went on all the same
+            raise Conflict("the transaction had failed already; nothing was written")
         return result
 
-    def _spoils(self, error: BaseException) -> bool:
-        """Whether the connection must not be used again.
+    async def _roll_back(self, line: Line, error: BaseException) -> None:
+        """Make a line ready for others, if it is known in what state it is.
 
-        A cancellation may come while BEGIN is on its way: asyncpg 0.32 then takes the connection for one inside a
-        transaction, where the next unit of work would become a savepoint whose commit commits nothing.
+        A cancellation may come while a statement is on its way, and a line that another uses in between is worse than
+        one that must be opened anew.
         """
-        return not isinstance(error, Exception) or isinstance(error, OSError | self._outdated)
+        sound = isinstance(error, Exception) and not isinstance(error, (OSError, *_OUTDATED)) and not line.dead
+        if not sound:
+            self._pool.drop(line)
+            return
+        try:
+            await line.say("ROLLBACK")
+        except BaseException as trouble:
+            self._pool.drop(line)
+            if not isinstance(trouble, _FAILURES):
+                raise
+        else:
+            self._pool.give(line)
 
-    def _judge(self, attempt: "_Attempt[Any]", error: Exception, *, last: bool) -> None:
+    def _judge(self, attempt: "_Attempt", error: Exception, *, last: bool) -> None:
         """Return if the work may be tried again; otherwise raise what became of it."""
         state = _state(error)
         lost = attempt.broken(error)
         if attempt.committing and (lost or state is None):
             raise Unknown("the connection broke during the commit") from error
         # What a restarted server left in the pool is found out here, not by a ping before every unit of work.
-        stale = (lost and attempt.driver is not None) or isinstance(error, self._outdated)
+        stale = (lost and attempt.line is not None) or isinstance(error, _OUTDATED)
         if not last and (stale or state in {"40001", "40P01"}):
             return
-        raise _translated(error, state) from error
+        raise _translated(error, state, lost=lost) from error
 
 
-class _Attempt(Generic[T]):
-    """One run of a unit of work, on the greenlet where SQLAlchemy runs synchronous code."""
+class _Attempt:
+    """What is known of one run of a unit of work."""
 
-    def __init__(self, work: Callable[[UnitOfWork], T]) -> None:
-        self._work = work
-        self.driver: Any = None
+    def __init__(self) -> None:
+        self.line: Line | None = None
         self.asked = False
         self.committing = False
-
-    def __call__(self, connection: Connection) -> T:
-        proxy = connection.connection
-        self.driver = proxy.driver_connection
-        session = Session(proxy.cursor(), connection.dialect)
-        result = self._work(DatabaseUnitOfWork(session))
-        self.asked = session.asked
-        return result
 
     def broken(self, error: BaseException) -> bool:
         """Whether the connection is of no more use."""
         state = _state(error)
         ended = state is not None and (state.startswith("08") or state in {"57P01", "57P02", "57P03"})
-        return ended or (self.driver is not None and self.driver.is_closed())
-
-
-def _refuse_closed(connection: DBAPIConnection, _: ConnectionPoolEntry, __: PoolProxiedConnection) -> None:
-    """Pass over a connection that is known to be closed, without asking the server; the pool makes a new one."""
-    if connection.driver_connection.is_closed():
-        raise InvalidatePoolError
+        return ended or (self.line is not None and self.line.dead)
 
 
 def _state(error: BaseException) -> str | None:
-    """Return the SQLSTATE (PostgreSQL, appendix A) of a driver's error, wrapped or bare."""
-    state = getattr(getattr(error, "orig", error), "sqlstate", None)
+    """Return the SQLSTATE (PostgreSQL, appendix A) of a driver's error."""
+    state = getattr(error, "sqlstate", None)
     return None if state is None else str(state)
 
 
-def _translated(error: Exception, state: str | None) -> Exception:
+def _translated(error: Exception, state: str | None, *, lost: bool) -> Exception:
     """Say in our words what the server refused; a mistake of ours stays as it is."""
     if state in {"42P01", "42703"}:
         return wrong_schema()
@@ -180,7 +168,7 @@ def _translated(error: Exception, state: str | None) -> Exception:
     outage = ("08", "28", "3D", "40", "53", "55P03", "57", "25P03")
     if state is not None and not state.startswith(outage):
         return error
-    if state is None and isinstance(error, DBAPIError) and not error.connection_invalidated:
+    if state is None and not lost and not isinstance(error, OSError):
         return error
     reason: PortError = Unavailable(f"the database server cannot be reached ({told(error)})")
     return reason

@@ -34,10 +34,11 @@ class Cursor(Protocol):
 class Session:
     """Runs statements; the repositories share one."""
 
-    def __init__(self, cursor: Cursor, dialect: Dialect) -> None:
+    def __init__(self, cursor: Cursor, dialect: Dialect, broken_rule: type[Exception]) -> None:
+        """``broken_rule`` is what the driver raises when a row breaks a rule of the database."""
         self._cursor = cursor
         self._dialect = dialect
-        self._error: type[Exception] = dialect.loaded_dbapi.IntegrityError
+        self._error: type[Exception] = broken_rule
         self.postgres = dialect.name == "postgresql"
         self.asked = False
         """Whether work was asked for, so that the doorbell must ring after the commit."""

@@ -89,7 +89,7 @@ def _row_type(names: list[str]) -> Callable[[Any], Row]:
 
 
 def _way_in(kind: TypeEngine[Any], dialect: Dialect) -> Convert:
-    if isinstance(kind, JSON) and dialect.name == "sqlite":
+    if isinstance(kind, JSON):
         return write_document
     return kind.dialect_impl(dialect).bind_processor(dialect)
 
@@ -97,7 +97,7 @@ def _way_in(kind: TypeEngine[Any], dialect: Dialect) -> Convert:
 def _way_out(kind: TypeEngine[Any], dialect: Dialect) -> Convert:
     if isinstance(kind, Uuid) and dialect.name == "sqlite":
         return read_id
-    if isinstance(kind, JSON) and dialect.name == "sqlite":
+    if isinstance(kind, JSON):
         return read_document
     return kind.dialect_impl(dialect).result_processor(dialect, None)
 

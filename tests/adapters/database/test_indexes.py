@@ -140,7 +140,7 @@ def explained(session: Explaining, way: Way) -> list[str]:
 @pytest.fixture
 def lite(sqlite_url: str) -> Iterator[Explaining]:
     connection = sqlite3.connect(file_of(parse(sqlite_url)), isolation_level=None)
-    session = Explaining(connection.cursor(), pysqlite.dialect(dbapi=sqlite3))
+    session = Explaining(connection.cursor(), pysqlite.dialect(), sqlite3.IntegrityError)
     session.explain = "EXPLAIN QUERY PLAN"
     yield session
     connection.close()
@@ -167,7 +167,7 @@ async def test_postgres_searches(postgres_url: str) -> None:
         cursor = connection.connection.cursor()
         for setting in ("enable_seqscan", "enable_sort", "enable_bitmapscan"):
             cursor.execute(f"SET LOCAL {setting} = off", ())
-        session = Explaining(cursor, connection.dialect)
+        session = Explaining(cursor, connection.dialect, connection.dialect.loaded_dbapi.IntegrityError)
         session.explain = "EXPLAIN (COSTS OFF)"
         return {name: explained(session, way) for name, way in WAYS.items()}
 

@@ -1,6 +1,7 @@
 """What only Postgres promises: a server may go and come back."""
 
 import asyncio
+import contextlib
 import signal
 from collections.abc import AsyncIterator, Iterator
 from datetime import datetime
@@ -14,7 +15,7 @@ from tests.postgres import PrivateServer, private_server
 from veilbot_adapters.database import Database, connect, migrate
 from veilbot_adapters.database.database import parse
 from veilbot_adapters.database.schema import transaction
-from veilbot_core.domain.errors import Conflict, Rejected, Unavailable, Unknown
+from veilbot_core.domain.errors import Conflict, NotFound, Rejected, Unavailable, Unknown
 from veilbot_core.ports.storage import UnitOfWork
 
 _DIE = """
@@ -135,6 +136,48 @@ async def test_a_caller_who_gives_up_leaves_a_sound_connection(database: Databas
             async with asyncio.timeout(0.02):
                 await database.write(slow)
     await database.write(lambda uow: uow.users.add(a_user()))
+
+
+async def test_a_caller_who_swallows_a_failure_is_told_that_nothing_was_written(database: Database) -> None:
+    user = a_user()
+
+    def work(uow: UnitOfWork) -> None:
+        uow.users.add(user)
+        with contextlib.suppress(Conflict):
+            uow.subscriptions.add(a_subscription(a_user(), a_tariff()))
+
+    with pytest.raises(Conflict):
+        await database.write(work)
+    with pytest.raises(NotFound):
+        await database.read(lambda uow: uow.users.get(user.id))
+
+
+async def test_closing_lets_go_of_every_connection(own_postgres_url: str) -> None:
+    database, elsewhere = (connect(own_postgres_url, Bell(), WallClock()) for _ in range(2))
+
+    def slow(uow: UnitOfWork) -> None:
+        uow.users._session._cursor.execute("SELECT pg_sleep(0.3)", ())  # type: ignore[attr-defined]
+        uow.users.add(a_user())
+
+    def others(uow: UnitOfWork) -> int:
+        cursor = uow.users._session._cursor  # type: ignore[attr-defined]
+        cursor.execute(
+            "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND pid != pg_backend_pid()", ()
+        )
+        return int(cursor.fetchone()[0])
+
+    async with asyncio.TaskGroup() as group:
+        group.create_task(database.write(slow))
+        await asyncio.sleep(0.1)
+        await database.close()
+    assert len(await elsewhere.read(lambda uow: uow.users.page(limit=9))) == 1
+    left = [await elsewhere.read(others)]
+    for _ in range(200):  # the server takes a moment to see that they are gone
+        if left[-1]:
+            await asyncio.sleep(0.01)
+            left.append(await elsewhere.read(others))
+    assert left[-1] == 0
+    await elsewhere.close()
 
 
 async def test_rules_of_the_database_are_conflicts(database: Database) -> None:

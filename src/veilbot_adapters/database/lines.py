@@ -1,0 +1,161 @@
+"""Lines to a Postgres server: asyncpg's connections under synchronous units of work, and a pool of them.
+
+SQLAlchemy writes the statements; they run on asyncpg itself. Its own adapter to asyncpg describes every result anew
+and costs three times what the statement does. A unit of work runs on a greenlet, as SQLAlchemy's would: each statement
+switches to the event loop and back, on one thread.
+"""
+
+import asyncio
+import contextlib
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from typing import Any, TypeVar
+
+import asyncpg  # type: ignore[import-untyped]
+from sqlalchemy import URL, Dialect
+from sqlalchemy.dialects.postgresql.asyncpg import PGDialect_asyncpg
+from sqlalchemy.util import await_only, greenlet_spawn
+
+from veilbot_adapters.database.session import Session
+from veilbot_adapters.database.unit import DatabaseUnitOfWork
+
+T = TypeVar("T")
+
+DIALECT: Dialect = PGDialect_asyncpg()  # type: ignore[no-untyped-call]
+"""What writes the statements; it needs no driver for that."""
+Driver = Any
+"""An `asyncpg.Connection`, which has no types."""
+Opener = Callable[[], Awaitable[Driver]]
+
+
+def opener(url: URL, server_settings: Mapping[str, str]) -> Opener:
+    """Return what opens a connection to the server at ``url``."""
+    _, where = DIALECT.create_connect_args(url)
+    given = {"timeout": 5, "command_timeout": 20, **where, "server_settings": dict(server_settings)}
+    return lambda: asyncpg.connect(**given)
+
+
+class Cursor:
+    """What a `Session` needs of a connection; each text is prepared once and stays so."""
+
+    __slots__ = ("_driver", "_known", "_rows", "_status")
+
+    def __init__(self, driver: Driver) -> None:
+        self._driver = driver
+        self._known: dict[str, Any] = {}
+        self._rows: Iterator[Any] = iter(())
+        self._status = ""
+
+    @property
+    def rowcount(self) -> int:
+        """How many rows the last statement touched, or -1: the last word of ``INSERT 0 1``, ``UPDATE 1``."""
+        _, _, count = self._status.rpartition(" ")
+        return int(count) if count.isdigit() else -1
+
+    def execute(self, operation: str, parameters: Sequence[Any], /) -> None:
+        """Run once."""
+        await_only(self._run(operation, parameters))
+
+    def executemany(self, operation: str, parameters: Sequence[Sequence[Any]], /) -> None:
+        """Run once per row, all in one round trip; how many rows were touched is not told."""
+        await_only(self._run_many(operation, parameters))
+
+    def fetchone(self) -> Any:  # noqa: ANN401 - a record
+        """Return the next row or None."""
+        return next(self._rows, None)
+
+    def fetchall(self) -> Sequence[Any]:
+        """Return all rows."""
+        return list(self._rows)
+
+    async def _run(self, operation: str, parameters: Sequence[Any]) -> None:
+        prepared = self._known.get(operation) or await self._prepare(operation)
+        self._rows = iter(await prepared.fetch(*parameters))
+        self._status = prepared.get_statusmsg()
+
+    async def _run_many(self, operation: str, parameters: Sequence[Sequence[Any]]) -> None:
+        prepared = self._known.get(operation) or await self._prepare(operation)
+        self._rows, self._status = iter(()), ""
+        await prepared.executemany(parameters)
+
+    async def _prepare(self, operation: str) -> Any:  # noqa: ANN401 - asyncpg has no types
+        prepared = self._known[operation] = await self._driver.prepare(operation)
+        return prepared
+
+
+class Line:
+    """One connection, and the unit of work that runs on it."""
+
+    __slots__ = ("_uow", "driver")
+
+    def __init__(self, driver: Driver) -> None:
+        self.driver = driver
+        self._uow = DatabaseUnitOfWork(Session(Cursor(driver), DIALECT, asyncpg.IntegrityConstraintViolationError))
+
+    @property
+    def asked(self) -> bool:
+        """Whether the last unit of work asked for work."""
+        return self._uow.session.asked
+
+    @property
+    def dead(self) -> bool:
+        """Whether it is known to be closed; no server was asked."""
+        return bool(self.driver.is_closed())
+
+    async def say(self, words: str) -> str:
+        """Run a statement without parameters; return its status."""
+        return str(await self.driver.execute(words))
+
+    async def run(self, work: Callable[[Any], T]) -> T:
+        """Run the statements of a unit of work."""
+        self._uow.session.asked = False
+        return await greenlet_spawn(work, self._uow)
+
+
+class Pool:
+    """Lines that are opened when they are needed; the one that was used last is taken first."""
+
+    def __init__(self, connect: Opener, size: int, patience: float) -> None:
+        self._connect = connect
+        self._slots = asyncio.Semaphore(size)
+        self._patience = patience
+        self._idle: list[Line] = []
+        self._closed = False
+
+    async def take(self) -> Line:
+        """Return a line that is not known to be dead; it must be given back or dropped.
+
+        Raises:
+            TimeoutError: all were busy for too long.
+            OSError, asyncpg.PostgresError: the server cannot be reached, or does not let us in.
+        """
+        async with asyncio.timeout(self._patience):
+            await self._slots.acquire()
+        while self._idle:
+            line = self._idle.pop()
+            if not line.dead:
+                return line
+        try:
+            return Line(await self._connect())
+        except BaseException:
+            self._slots.release()
+            raise
+
+    def give(self, line: Line) -> None:
+        """Take back a line with no transaction on it."""
+        if self._closed:
+            line.driver.terminate()
+        else:
+            self._idle.append(line)
+        self._slots.release()
+
+    def drop(self, line: Line) -> None:
+        """Take back a line that nobody may use again."""
+        line.driver.terminate()
+        self._slots.release()
+
+    async def close(self) -> None:
+        """Close the lines that nobody uses, now, and the others when they are given back."""
+        self._closed = True
+        while self._idle:
+            with contextlib.suppress(OSError, asyncpg.PostgresError, asyncpg.InterfaceError):  # gone already
+                await self._idle.pop().driver.close(timeout=5)
