@@ -31,7 +31,7 @@ EXTRA: Mapping[str, Mapping[str, str]] = {
 async def adapter(patience: float) -> AsyncIterator[V2RayProtocol]:
     clock = MemoryClock()
     limits = Limits(timeout=patience, attempts=1, fail_max=1000)
-    protocol = V2RayProtocol(Guards(clock, MemoryIds(clock), limits), clock, MemoryIds(clock), allow_private=False)
+    protocol = V2RayProtocol(Guards(clock, MemoryIds(clock), limits), clock, MemoryIds(clock), allow_private=True)
     yield protocol
     await protocol.close()
 
