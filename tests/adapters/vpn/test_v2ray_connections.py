@@ -1,5 +1,6 @@
-"""The API behind a proxy: its name is asked for once, and what was checked is what is called."""
+"""Connections to a core: to the address that was checked, and ended by the shop without harm to who waits."""
 
+import asyncio
 import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -7,12 +8,14 @@ from typing import Any
 
 import grpc
 import pytest
-from tests.adapters.vpn.test_v2ray import KEY, adapter
+from tests.adapters.vpn.test_v2ray import KEY, adapter, kind, reach
 from tests.peers.certificates import authority, certificate
 
+from veilbot_core.domain.errors import Unavailable, Unknown
 from veilbot_core.domain.ids import ServerId
 from veilbot_core.ports.vpn import Endpoint
-from veilbot_runners.sandbox.v2ray_server import V2RayServer
+from veilbot_runners.sandbox.v2ray_server import Outage, V2RayServer
+from veilbot_runners.sandbox.v2ray_state import V2RayState
 
 SHOPS = authority("shops")
 SHOWN, OURS = certificate("front"), certificate("shop", SHOPS)
@@ -52,3 +55,19 @@ async def test_a_name_that_leads_elsewhere_the_second_time_is_not_asked_again(mo
         await vpn.issue(endpoint, KEY)
     assert asked == [NAME]
     assert len(core.state.users["in"]) == 1
+
+
+async def test_a_call_on_a_connection_that_the_shop_ends_fails_and_is_not_cancelled() -> None:
+    """gRPC cancels the calls of a channel that is closed, and with them whoever waits for one."""
+    server = V2RayServer("one", state=V2RayState(inbounds={"vless": "vless"}))
+    await server.start()
+    async with adapter(5.0) as vpn:
+        endpoint = reach(vpn, server.api)
+        await vpn.probe(endpoint)
+        await server.play(Outage.HANG)
+        async with asyncio.TaskGroup() as group:
+            calls = [group.create_task(kind(call)) for call in (vpn.issue(endpoint, KEY), vpn.list(endpoint))]
+            await asyncio.sleep(0.1)
+            await vpn.close()
+    assert {call.result() for call in calls} <= {Unavailable, Unknown}
+    await server.stop()
