@@ -9,6 +9,7 @@ from uuid import UUID
 import httpx
 from dependency_injector import providers
 from tests.runners.api.conformance import Document
+from tests.waiting import PATIENCE
 
 from veilbot_adapters import memory
 from veilbot_adapters.telegram import Texts
@@ -194,4 +195,4 @@ async def open_world(
         yield world
 
 
-GENEROUS = Rate(key=10**9, failures=10**9, links=10**9)
+GENEROUS = Rate(key=10**9, failures=10**9, links=10**9, webhook=PATIENCE)
