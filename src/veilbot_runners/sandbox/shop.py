@@ -33,6 +33,7 @@ from veilbot_runners.sandbox.xray import real_xray
 from veilbot_runners.settings import Settings, Stripe, Telegram, load
 
 OPERATOR = 1000
+_ALERTS = "Alerts for the operator of the shop come here."
 _SERVERS = {"Amsterdam 1": "NL", "Frankfurt 1": "DE", "Frankfurt 2": "DE"}
 _CORES = {"Frankfurt 3": "DE"}
 PORTS = 5
@@ -45,7 +46,7 @@ _TARIFFS = (
 )
 _PLACES = (
     Place(title="Talk to the bot", url="/sandbox/telegram", about="a messenger with the shop's real bot in it"),
-    Place(title="Backstage", url=backstage.PATH, about="the VPN servers and payments; switch a server off and buy"),
+    Place(title="Backstage", url=backstage.PATH, about="VPN servers and payments, to look at and to break"),
     Place(title="API documentation", url="/schema", about="every route of the shop's HTTP API"),
 )
 
@@ -172,7 +173,7 @@ class Sandbox:
             await self._stack.enter_async_context(part)
         if self._real is not None:
             await self._stack.enter_async_context(real_xray(self._real, self._real + 1))
-        self.telegram.chats.open(OPERATOR, "Operator", "en")
+        self.telegram.chats.open(OPERATOR, "Operator", "en").purpose = _ALERTS
         return self
 
     async def __aexit__(self, *_: object) -> None:
