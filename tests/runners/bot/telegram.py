@@ -11,6 +11,7 @@ from typing import Any, cast
 from litestar import Litestar
 from tests.services.shop import build
 from tests.services.world import World
+from tests.waiting import PATIENCE
 
 from veilbot_adapters import memory, qr
 from veilbot_adapters.resilience import Guard, Limits
@@ -174,7 +175,7 @@ class Customer:
             "data": data,
         }
         sandbox.updates.push("callback_query", query)
-        answer = await sandbox.queries.wait(query_id, 5.0)
+        answer = await sandbox.queries.wait(query_id, PATIENCE)
         assert answer is not None, "every tap is answered"
         self.toasts.append(answer.get("text", ""))
         return self.screen if answer.get("text") else await self._changed(before)
@@ -201,7 +202,7 @@ class Customer:
 
     async def hears(self, pattern: str) -> str:
         """Wait until the bot has written something like this."""
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(PATIENCE):
             while True:
                 texts = (str(heard.get("text") or heard.get("caption") or "") for heard in reversed(self.heard))
                 found = next((text for text in texts if re.search(pattern, text)), None)
@@ -220,7 +221,7 @@ class Customer:
 
     async def _changed(self, before: tuple[int, str]) -> str:
         changed = self.shop.telegram.sandbox.chats.changed
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(PATIENCE):
             while self._state() == before:
                 await changed.wait(1)
         return self.screen
