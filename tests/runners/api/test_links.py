@@ -30,7 +30,7 @@ async def _with_traffic(world: World) -> tuple[str, str]:
 
     def use(uow: UnitOfWork) -> None:
         [known] = uow.keys.page(limit=1)
-        uow.keys.save_usage([known.metered(5 * 10**9, counts_up=True)])
+        uow.keys.save_usage([(known, known.metered(5 * 10**9, counts_up=True))])
 
     await world.storage.write(use)
     [subscription] = (await world.get("/api/v1/vpn/subscriptions"))["items"]
