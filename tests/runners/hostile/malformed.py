@@ -6,11 +6,11 @@ from collections.abc import Iterator
 from itertools import chain
 from typing import Any
 
-from tests.runners.hostile.updates import BOT, CHAT, MESSAGE, QUERY
+from tests.runners.hostile.updates import ANN, BOT, CHAT, MESSAGE, QUERY
 
 MEMBERSHIP = {
     "chat": CHAT,
-    "from": MESSAGE["from"],
+    "from": ANN,
     "date": 1,
     "old_chat_member": {"status": "kicked", "user": BOT, "until_date": 0},
     "new_chat_member": {"status": "member", "user": BOT},
@@ -176,7 +176,7 @@ def _kinds() -> Iterator[tuple[str, bytes]]:
 def _words() -> Iterator[tuple[str, bytes]]:
     yield from ((f"the text {text!a}", said({"message": {**MESSAGE, "text": text}})) for text in _TEXTS)
     for text in _TEXTS:
-        yield f"the name {text!a}", said({"message": {**MESSAGE, "from": {**MESSAGE["from"], "first_name": text}}})
+        yield f"the name {text!a}", said({"message": {**MESSAGE, "from": {**ANN, "first_name": text}}})
     for number in (0, -1, -501, -(10**13), 2**31, 2**52, 2**63, 2**64):
         yield f"the chat {number}", said({"message": {**MESSAGE, "chat": {**CHAT, "id": number}}})
-        yield f"the sender {number}", said({"message": {**MESSAGE, "from": {**MESSAGE["from"], "id": number}}})
+        yield f"the sender {number}", said({"message": {**MESSAGE, "from": {**ANN, "id": number}}})
