@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from aio_pika import Message
 from aio_pika.abc import AbstractChannel
+from aio_pika.exceptions import ChannelPreconditionFailed
 from tests.peers.broker import a_prefix, ends, outside, waiting
 from tests.rabbit_server import PrivateBroker
 
@@ -76,7 +77,22 @@ class TestDeadLetters:
 
 
 class TestTopology:
-    async def test_queues_are_durable_quorums_and_messages_persistent(self, end: SharedRabbit, broker_url: str) -> None:
+    @pytest.mark.parametrize("change", [{}, {"x-queue-type": "classic"}, {"x-delivery-limit": 5}])
+    async def test_queues_are_durable_quorums_with_a_limit_and_a_place_for_the_dead(
+        self, end: SharedRabbit, broker_url: str, change: dict[str, str | int]
+    ) -> None:
+        """RabbitMQ lets a queue be declared again only as it is."""
+        prefix = end.connection.prefix
+        arguments = {"x-queue-type": "quorum", "x-dead-letter-exchange": f"{prefix}.dead", "x-delivery-limit": 20}
+        async with outside(broker_url) as channel:
+            declaring = channel.declare_queue(f"{prefix}.jobs", durable=True, arguments=arguments | change)
+            if change:
+                with pytest.raises(ChannelPreconditionFailed):
+                    await declaring
+            else:
+                await declaring
+
+    async def test_messages_are_persistent_and_hold_ids_alone(self, end: SharedRabbit, broker_url: str) -> None:
         prefix = end.connection.prefix
         await end.queue.put(tickets(1))
         async with outside(broker_url) as channel:
