@@ -1,5 +1,6 @@
 """Commands about tariffs."""
 
+from collections.abc import Sequence
 from typing import Annotated
 from uuid import UUID
 
@@ -28,6 +29,7 @@ def tariff_add(
     as_json: AsJson = False,
 ) -> None:
     """Put a tariff on sale."""
+    prices = _prices(price or ())
     terms = Terms(
         name=name,
         days=days,
@@ -36,7 +38,6 @@ def tariff_add(
         protocols=tuple(protocol or [Protocol.OUTLINE]),
         groups=tuple(group or ()),
     )
-    prices = dict(_price(text) for text in price or ())
     show(_tariff(with_shop(lambda shop: shop.catalog.add(terms, prices, trial=trial))), as_json=as_json)
 
 
@@ -57,6 +58,16 @@ def tariff_archive(tariff: UUID, as_json: AsJson = False) -> None:
 def tariff_show(tariff: UUID, as_json: AsJson = False) -> None:
     """Show a tariff."""
     show(_tariff(with_shop(lambda shop: shop.catalog.get(TariffId(tariff)))), as_json=as_json)
+
+
+def _prices(texts: Sequence[str]) -> dict[str, int]:
+    """Read prices; which of two in one currency is meant, nobody can know."""
+    prices: dict[str, int] = {}
+    for currency, amount in map(_price, texts):
+        if currency in prices:
+            raise InvalidInput(f"there are two prices in {currency}", field="price")
+        prices[currency] = amount
+    return prices
 
 
 def _price(text: str) -> tuple[str, int]:

@@ -56,6 +56,7 @@ def test_a_tariff_is_priced_in_major_units_and_shown_in_minor_ones(shop: Run) ->
         ("--days", "0", "--price", "USD:1"),
         ("--days", "30", "--price", "USD:1.999"),
         ("--days", "30", "--price", "foo"),
+        ("--days", "30", "--price", "USD:4.99", "--price", "usd:5.99"),
         ("--days", "30", "--price", "USD:foo"),
         ("--days", "30", "--price", "4.99"),
         ("--days", "30", "--price", "USD:-1"),
