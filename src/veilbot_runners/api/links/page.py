@@ -95,6 +95,8 @@ class LinkPage:
         used = size(holding.used, tongue)
         if limit is None:
             lines += f"<p>{words['traffic']}: {used}, {words['unlimited']}</p>"
+        elif not subscription.terms.limit_kept:
+            lines += f"<p>{words['traffic']}: {used}</p>"
         else:
             lines += f"<p>{words['traffic']}: {used} {words['of']} {size(limit, tongue)}</p>"
             lines += f'<progress max="{limit}" value="{min(limit, holding.used)}"></progress>'
