@@ -113,7 +113,7 @@ async def test_a_limit_that_nobody_keeps_is_no_part_of_the_page(shop: World, pro
     _, path = await bought(shop, traffic_limit=10**10, protocols=protocols)
 
     def use(uow: UnitOfWork) -> None:
-        uow.keys.save_usage([key.metered(25 * 10**8, counts_up=True) for key in uow.keys.page(limit=9)])
+        uow.keys.save_usage([(key, key.metered(25 * 10**8, counts_up=True)) for key in uow.keys.page(limit=9)])
 
     await shop.storage.write(use)
     page = (await shop.call("GET", path, headers=BROWSER)).text
