@@ -1,7 +1,8 @@
 """One transaction on a driver's connection: runs statements, and tells what went wrong in our words."""
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any, Protocol
 from uuid import UUID
 
@@ -59,6 +60,15 @@ class Session:
         self._run(statement, values)
         return self._cursor.rowcount
 
+    def put(self, statement: Statement, values: Values, missed: Callable[[], object] | None = None) -> None:
+        """Write; nobody asks at once what became of it. ``missed`` is called if no row was touched."""
+        if not self.change(statement, values) and missed is not None:
+            missed()
+
+    def put_many(self, statement: Statement, rows: Sequence[Values]) -> None:
+        """Write once per row; nobody asks at once what became of it."""
+        self.change_many(statement, rows)
+
     def change_many(self, statement: Statement, rows: Sequence[Values]) -> int:
         """Write once per row, in one call; return how many rows it touched, or -1 where the driver does not say.
 
@@ -70,10 +80,8 @@ class Session:
             return 0
         prepared = statement.prepared(self._dialect)
         parameters = [prepared.parameters(row) for row in sorted(rows, key=lambda row: row["id"])]
-        try:
+        with self._translating():
             self._cursor.executemany(prepared.sql, parameters)
-        except self._error as error:
-            raise _translated(error) from error
         return self._cursor.rowcount
 
     def listed(self, values: Iterable[UUID | str]) -> Any:  # noqa: ANN401 - a list, or a JSON list
@@ -84,11 +92,16 @@ class Session:
 
     def _run(self, statement: Statement, values: Values) -> Prepared:
         prepared = statement.prepared(self._dialect)
-        try:
+        with self._translating():
             self._cursor.execute(prepared.sql, prepared.parameters(values))
+        return prepared
+
+    @contextmanager
+    def _translating(self) -> Iterator[None]:
+        try:
+            yield
         except self._error as error:
             raise _translated(error) from error
-        return prepared
 
 
 def _translated(error: Exception) -> Conflict:

@@ -130,7 +130,7 @@ class Outbox(Repository, ports.Outbox):
 
     def append(self, *events: Event) -> None:
         """Insert."""
-        self._session.change_many(_APPEND, [rows.from_event(event) for event in events])
+        self._session.put_many(_APPEND, [rows.from_event(event) for event in events])
 
     def waiting(self, limit: int) -> Sequence[Event]:
         """Return facts that no bus confirmed yet, oldest first."""
@@ -152,7 +152,7 @@ class Jobs(Repository, ports.Jobs):
         A dead job that is asked for again also starts counting its attempts anew.
         """
         if jobs:
-            self._session.change_many(_ASK, [rows.from_job(job) for job in jobs])
+            self._session.put_many(_ASK, [rows.from_job(job) for job in jobs])
             self._session.asked = True
 
     def ensure(self, job: Job) -> bool:
@@ -182,8 +182,12 @@ class Jobs(Repository, ports.Jobs):
     def finish(self, job: Job) -> None:
         """Remove a claimed job, or free it when it was asked for again. Raises LeaseLost."""
         mine = {"id": job.id, "claim": job.fence, "revision": job.revision}
-        if not self._session.change(_FINISH, mine) and not self._session.change(_FREE, mine):
-            raise LeaseLost
+
+        def free() -> None:
+            if not self._session.change(_FREE, mine):
+                raise LeaseLost
+
+        self._session.put(_FINISH, mine, free)
 
     def postpone(self, job: Job, due: datetime, error: str, *, keep_attempts: bool = True) -> None:
         """Give a claimed job back for later; ``keep_attempts=False`` starts counting anew. Raises LeaseLost.
@@ -199,7 +203,7 @@ class Jobs(Repository, ports.Jobs):
 
     def withdraw(self, job_id: JobId) -> None:
         """Remove a job that nobody works at; one that is claimed goes on."""
-        self._session.change(_WITHDRAW, {"id": job_id})
+        self._session.put(_WITHDRAW, {"id": job_id})
 
     def dead(self, *, limit: int, after: JobId | None = None) -> Sequence[Job]:
         """Return dead jobs by id, ascending."""
