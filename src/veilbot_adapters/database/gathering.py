@@ -16,7 +16,7 @@ from typing import Any, NamedTuple, Protocol
 
 from sqlalchemy import Dialect
 
-from veilbot_adapters.database.session import Cursor, Session
+from veilbot_adapters.database.session import Cursor, Session, translated
 from veilbot_adapters.database.statements import Prepared, Statement, Values
 
 _FEW = 4
@@ -109,8 +109,10 @@ class GatheringSession(Session):
             return []
         run = self._far.execute_alone if alone else self._far.execute
         sql = _together(tuple(part.prepared.sql for part in parts))
-        with self._translating():
+        try:
             run(sql, [value for part in parts for value in part.parameters])
+        except self._error as error:
+            raise translated(error) from error
         counts = list(self._far.fetchone()) if len(parts) > 1 else [self._far.rowcount]
         for part, count in zip(parts, counts, strict=True):
             if not count and part.missed is not None:

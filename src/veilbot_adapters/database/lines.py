@@ -177,8 +177,11 @@ class Pool:
             TimeoutError: all were busy for too long.
             OSError, asyncpg.PostgresError: the server cannot be reached, or does not let us in.
         """
-        async with asyncio.timeout(self._patience):
-            await self._slots.acquire()
+        if self._slots.locked():
+            async with asyncio.timeout(self._patience):
+                await self._slots.acquire()
+        else:
+            await self._slots.acquire()  # at once
         while self._idle:
             line = self._idle.pop()
             if not line.dead:

@@ -1,8 +1,7 @@
 """One transaction on a driver's connection: runs statements, and tells what went wrong in our words."""
 
 import json
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Protocol
 from uuid import UUID
 
@@ -80,8 +79,10 @@ class Session:
             return 0
         prepared = statement.prepared(self._dialect)
         parameters = [prepared.parameters(row) for row in sorted(rows, key=lambda row: row["id"])]
-        with self._translating():
+        try:
             self._cursor.executemany(prepared.sql, parameters)
+        except self._error as error:
+            raise translated(error) from error
         return self._cursor.rowcount
 
     def listed(self, values: Iterable[UUID | str]) -> Any:  # noqa: ANN401 - a list, or a JSON list
@@ -92,19 +93,14 @@ class Session:
 
     def _run(self, statement: Statement, values: Values) -> Prepared:
         prepared = statement.prepared(self._dialect)
-        with self._translating():
+        try:
             self._cursor.execute(prepared.sql, prepared.parameters(values))
+        except self._error as error:
+            raise translated(error) from error
         return prepared
 
-    @contextmanager
-    def _translating(self) -> Iterator[None]:
-        try:
-            yield
-        except self._error as error:
-            raise _translated(error) from error
 
-
-def _translated(error: Exception) -> Conflict:
+def translated(error: Exception) -> Conflict:
     """Say which rule of the database a statement broke; no value of the row is repeated."""
     state = getattr(error, "sqlstate", None)  # PostgreSQL, appendix A: 23505 is unique_violation
     name = getattr(error, "sqlite_errorname", "")
