@@ -19,6 +19,8 @@ _SPECIAL = (IPv4Network("192.0.0.0/24"), IPv4Network("192.88.99.0/24"))
 """For protocols between networks (RFC 6890) and for relays of 6to4 (RFC 7526); some of it counts as global."""
 
 Address = IPv4Address | IPv6Address
+INSIDE = "a private network; VEILBOT_ALLOW_PRIVATE_SERVERS=true allows that, except in prod"
+"""How a refusal ends that is only the operator's to lift."""
 
 
 def is_public(host: str) -> bool:

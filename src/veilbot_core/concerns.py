@@ -1,6 +1,6 @@
 """Concerns: what a piece of trouble is about, in words that an operator knows."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import replace
 from uuid import UUID
 
@@ -9,9 +9,6 @@ from veilbot_core.domain.ids import KeyId, OrderId, PaymentId, ServerId, Subscri
 from veilbot_core.domain.jobs import Job
 from veilbot_core.ports.notifier import About
 from veilbot_core.ports.storage import UnitOfWork
-
-_MOST = 500
-"""Dead jobs that are looked through for the one that an alert is about."""
 
 
 def about(uow: UnitOfWork, subject: UUID) -> About:
@@ -27,11 +24,6 @@ def about(uow: UnitOfWork, subject: UUID) -> About:
 def about_job(uow: UnitOfWork, job: Job) -> About:
     """Return what a job is about, why it failed last and since when it has been waiting."""
     return replace(about(uow, job.subject), reason=job.error, since=job.created_at)
-
-
-def dead_about(uow: UnitOfWork, subject: UUID) -> Sequence[Job]:
-    """Return the dead jobs about a subject."""
-    return [job for job in uow.jobs.dead(limit=_MOST) if job.subject == subject]
 
 
 def _order(uow: UnitOfWork, subject: UUID) -> About:

@@ -118,7 +118,7 @@ def _gateway(gateway: PaymentGateway, failpoints: Failpoints) -> PaymentGateway:
 
 def policy(settings: Settings) -> Policy:
     """Return the numbers of the shop."""
-    links = [url.rstrip("/") for url in settings.link_urls] or [settings.public_url.rstrip("/")]
+    links = [url.rstrip("/") for url in settings.link_urls] or [settings.public_url]
     every = {**Policy().every, JobKind.SWEEP: timedelta(seconds=settings.worker.sweep_seconds)}
     return Policy(
         currency=settings.currency,
@@ -140,15 +140,16 @@ def gateways(settings: Settings, clock: Clock, ids: Ids, failpoints: Failpoints)
     from veilbot_adapters.payments.stripe import StripeGateway
 
     guards = Guards(clock, ids, Limits(timeout=settings.timeout.payment, in_flight=16, waiting=64))
-    stripe = StripeGateway(
-        settings.stripe.secret_key.get_secret_value(),
-        [secret.get_secret_value() for secret in settings.stripe.webhook_secret],
-        guards.get("stripe"),
-        clock,
-        api_base=settings.stripe.api_base,
-        success_url=settings.return_url or f"{settings.public_url}/paid",
-        cancel_url=settings.return_url or f"{settings.public_url}/paid",
-    )
+    with naming("VEILBOT_STRIPE"):
+        stripe = StripeGateway(
+            settings.stripe.secret_key.get_secret_value(),
+            [secret.get_secret_value() for secret in settings.stripe.webhook_secret],
+            guards.get("stripe"),
+            clock,
+            api_base=settings.stripe.api_base,
+            success_url=settings.return_url or f"{settings.public_url}/paid",
+            cancel_url=settings.return_url or f"{settings.public_url}/paid",
+        )
     return {Provider.STRIPE: _gateway(stripe, failpoints)}
 
 

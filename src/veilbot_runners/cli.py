@@ -1,12 +1,15 @@
 """The command line: ``veilbot ...``; errors are one sentence on stderr, never a traceback."""
 
+import io
+import os
 import sys
+import traceback
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from veilbot_core.domain.errors import AlreadyExists, GatewayOff, NoCapacity, NotFound, VeilbotError
+from veilbot_core.domain.errors import AlreadyExists, GatewayOff, NoCapacity, NotFound, VeilbotError, because
 from veilbot_runners.commands import care, demo, serve, settle, simulate
 from veilbot_runners.commands.access import keys, subscriptions
 from veilbot_runners.commands.api_keys import api_keys
@@ -70,19 +73,57 @@ def _root(
 
 def main() -> None:
     """Run a command; exit 1 on an error, 2 on wrong usage, 130 when interrupted."""
+    _open_streams()
+    code = _run()
+    try:
+        sys.stdout.flush()
+    except OSError as error:  # who read it has gone, or the disk is full
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # what is left is not tried again at exit
+        if not isinstance(error, BrokenPipeError):
+            print(f"veilbot: what was to be printed is lost: {because(error)}", file=sys.stderr)
+        code = code or 1
+    sys.exit(code)
+
+
+def _open_streams() -> None:
+    """Let every character be printed somehow, and a stream that was closed swallow it."""
+    sys.stdout, sys.stderr = (stream or open(os.devnull, "w") for stream in (sys.stdout, sys.stderr))  # noqa: SIM115, PTH123 - as long as the process
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+
+
+def _run() -> int:
+    if any("\udc80" <= character <= "\udcff" for character in "".join(sys.argv)):  # how Python reads foreign bytes
+        print("veilbot: what was typed is not text in UTF-8", file=sys.stderr)
+        return 2
     try:
         app()
-    except VeilbotError as error:
-        print(f"veilbot: {_told(error)}", file=sys.stderr)
-        sys.exit(1)
-    except BaseExceptionGroup as group:
-        print(f"veilbot: {_told(_first(group))}", file=sys.stderr)
-        sys.exit(1)
-    except KeyboardInterrupt:
-        sys.exit(130)
-    except BrokenPipeError:
-        sys.stderr.close()
-        sys.exit(1)
+    except SystemExit as ended:
+        return int(ended.code or 0)
+    except (Exception, KeyboardInterrupt, BaseExceptionGroup) as error:  # noqa: BLE001 - the last edge
+        return _failed(_first(error))
+    return 0
+
+
+def _failed(error: BaseException) -> int:
+    """Say in one sentence what went wrong; return the code to exit with."""
+    if isinstance(error, KeyboardInterrupt):
+        return 130
+    if isinstance(error, VeilbotError):
+        said = _told(error)
+    elif isinstance(error, OSError):
+        said = f"{error.filename}: {because(error)}" if error.filename else because(error)
+    elif os.environ.get("VEILBOT_LOG_LEVEL") == "debug":
+        raise error
+    else:
+        *_, place = traceback.walk_tb(error.__traceback__)
+        where = f"{Path(place[0].f_code.co_filename).name}, line {place[1]}"
+        said = (
+            f"a fault of VeilBot's own ({type(error).__name__} in {where}); VEILBOT_LOG_LEVEL=debug shows it, to report"
+        )
+    print(f"veilbot: {said}", file=sys.stderr)
+    return 1
 
 
 def _told(error: VeilbotError) -> str:
@@ -91,11 +132,8 @@ def _told(error: VeilbotError) -> str:
     return error.message if hint is None or "veilbot" in error.message else f"{error.message.rstrip('.')}: {hint}"
 
 
-def _first(group: BaseExceptionGroup[BaseException]) -> VeilbotError:
-    """Return what went wrong first; anything that is not ours keeps its traceback for the log."""
-    error: BaseException = group
+def _first(error: BaseException) -> BaseException:
+    """Return what went wrong first."""
     while isinstance(error, BaseExceptionGroup):
         error = error.exceptions[0]
-    if not isinstance(error, VeilbotError):
-        raise group
     return error

@@ -2,7 +2,8 @@
 
 import ipaddress
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from io import StringIO
 from pathlib import Path
 from typing import Annotated, Literal
 from urllib.parse import unquote, urlsplit
@@ -13,11 +14,13 @@ from pydantic_core import PydanticCustomError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from veilbot_core.domain.currency import check_currency
-from veilbot_core.domain.errors import InvalidInput
+from veilbot_core.domain.errors import InvalidInput, because
 
 PREFIX = "VEILBOT_"
 _TESTS = "VEILBOT_TEST_"
 """Variables of the project's own tests, which may run beside any setting."""
+_ENCODING = "utf-8-sig"
+"""Of the settings file; some editors begin UTF-8 with a mark."""
 
 
 def _split(value: object) -> object:
@@ -44,6 +47,18 @@ def _network(value: str) -> str:
     except ValueError:
         raise PydanticCustomError("cidr", "must be networks like 10.0.0.0/8") from None
     return value
+
+
+def _url(value: str) -> str:
+    """Take an address as it is written, without the slash at its end."""
+    try:
+        parts = urlsplit(value)
+        whole = parts.scheme in {"http", "https"} and parts.hostname and parts.port != 0
+    except ValueError:
+        whole = False
+    if not whole:
+        raise PydanticCustomError("url", "must be an address like https://shop.example")
+    return value.rstrip("/")
 
 
 Secret = Annotated[SecretStr | None, BeforeValidator(_empty)]
@@ -119,7 +134,7 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(
         env_prefix=PREFIX,
         env_nested_delimiter="__",
-        env_file_encoding="utf-8",
+        env_file_encoding=_ENCODING,
         enable_decoding=False,
         extra="ignore",
         frozen=True,
@@ -131,7 +146,7 @@ class Settings(BaseSettings):
     redis_url: Secret = None
     broker_url: Secret = None
     encryption_keys: SecretList = ()
-    public_url: str = "http://127.0.0.1:8080"
+    public_url: Annotated[str, AfterValidator(_url)] = "http://127.0.0.1:8080"
     link_urls: TextList = ()
     return_url: Text = None
     listen: str = "127.0.0.1:8080"
@@ -180,9 +195,7 @@ def load(*, env_file: Path | None = DEFAULT_FILE, **given: object) -> Settings:
     Raises:
         InvalidInput: one sentence that names the variable and never its value.
     """
-    if env_file is not None and env_file != DEFAULT_FILE and not env_file.is_file():
-        raise InvalidInput(f"there is no settings file {env_file}")
-    names = {*os.environ, *(dotenv_values(env_file) if env_file is not None and env_file.is_file() else ())}
+    names = {*os.environ, *read_file(env_file)}
     ours = {name.upper() for name in names if name.upper().startswith(PREFIX)}
     if unknown := sorted(name for name in ours - _known() if not name.startswith(_TESTS)):
         raise InvalidInput(
@@ -196,6 +209,24 @@ def load(*, env_file: Path | None = DEFAULT_FILE, **given: object) -> Settings:
         raise InvalidInput(f"{name}: {first['msg']}", field=name) from None
     _check(settings)
     return settings
+
+
+def read_file(env_file: Path | None) -> Mapping[str, str | None]:
+    """Return what a settings file says; only the default one may be missing. Raises InvalidInput."""
+    try:
+        if env_file is None or (env_file == DEFAULT_FILE and not env_file.exists()):
+            return {}
+        if not env_file.exists():
+            raise InvalidInput(f"there is no settings file {env_file}")
+        if not env_file.is_file():  # a pipe could be read once only
+            raise InvalidInput(f"the settings file {env_file} is no file")
+        text = env_file.read_text(encoding=_ENCODING)
+    except OSError as error:
+        raise InvalidInput(f"the settings file {env_file} cannot be read: {because(error)}") from None
+    except UnicodeDecodeError as error:
+        line = error.object.count(b"\n", 0, error.start) + 1
+        raise InvalidInput(f"the settings file {env_file} is not text in UTF-8: look at line {line}") from None
+    return dotenv_values(stream=StringIO(text))
 
 
 def _known() -> set[str]:

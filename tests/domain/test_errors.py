@@ -1,11 +1,14 @@
 """The tree of errors is the one that is drawn at its top."""
 
+import asyncio
 import inspect
+import socket
+import ssl
 
 import pytest
 
 from veilbot_core.domain import errors
-from veilbot_core.domain.errors import VeilbotError
+from veilbot_core.domain.errors import VeilbotError, because
 
 ALL = [
     thing
@@ -43,3 +46,34 @@ class TestTree:
         assert error().message == (error.__doc__ or "").splitlines()[0]
         said = error("because", field="name", retry_after=2.5)
         assert (said.message, str(said), said.field, said.retry_after) == ("because", "because", "name", 2.5)
+
+
+def wrapped(error: BaseException, outer: Exception) -> Exception:
+    """Return an error as a library hands it on."""
+    outer.__cause__ = error
+    return outer
+
+
+class TestReasons:
+    @pytest.mark.parametrize(
+        ("error", "said"),
+        [
+            (ConnectionRefusedError(111, "Connect call failed ('10.0.0.9', 9)"), "Connection refused"),
+            (
+                OSError("Multiple exceptions: [Errno 111] Connect call failed ('::1', 9), [Errno 111]"),
+                "Connection refused",
+            ),
+            (socket.gaierror(-2, "Name or service not known"), "Name or service not known"),
+            (ssl.SSLError(1, "[SSL: WRONG_VERSION_NUMBER] wrong version number (_ssl.c:1006)"), "TLS: failed"),
+            (TimeoutError(), "no answer in time"),
+            (wrapped(asyncio.CancelledError(), TimeoutError()), "no answer in time"),
+            (wrapped(ConnectionRefusedError(111, "x"), RuntimeError("http://10.0.0.9")), "Connection refused"),
+            (RuntimeError("http://10.0.0.9"), "RuntimeError"),
+        ],
+    )
+    def test_the_system_gives_the_reason(self, error: Exception, said: str) -> None:
+        assert because(error) == said
+
+    def test_a_circle_of_reasons_ends(self) -> None:
+        one = RuntimeError("http://10.0.0.9")
+        assert because(wrapped(wrapped(one, OSError()), one)) == "RuntimeError"

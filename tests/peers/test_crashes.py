@@ -11,10 +11,12 @@ from uuid import UUID, uuid4
 import grpc
 import pytest
 from tests.peers.cores import Core, ended, free_port, inbound, server_config
+from tests.tunnel import Tunnel
 
 from veilbot_adapters.vpn.proto import core_pb2 as pb
 from veilbot_adapters.vpn.v2ray import V2RayProtocol
 from veilbot_adapters.vpn.v2ray_accounts import Flavour, user
+from veilbot_adapters.vpn.v2ray_core import NOBODY
 from veilbot_core.domain.errors import PortError, Rejected
 from veilbot_core.domain.ids import KeyId, ServerId
 from veilbot_core.ports.vpn import Endpoint, KeySpec, Unlisted
@@ -103,6 +105,29 @@ async def test_another_core_than_the_one_that_was_named_gets_nothing(server: Ser
     for call in (vpn.probe(endpoint), vpn.issue(endpoint, key()), vpn.revoke(endpoint, key().id), vpn.list(endpoint)):
         with pytest.raises(Rejected, match="correct flavour"):
             await call
+    assert server.core.alive
+
+
+@pytest.mark.parametrize("becomes", ["trojan", "vmess"])
+@pytest.mark.parametrize("many", [0, 1, 100])
+async def test_a_core_that_is_replaced_between_the_look_and_the_user_gets_no_user(
+    server: Server, vpn: V2RayProtocol, becomes: str, many: int
+) -> None:
+    """The answer to the look arrives when the next core listens, with another protocol under the same tag."""
+
+    async def replace() -> None:
+        await server.core.restart(server.swapped("vless", becomes))
+
+    async with Tunnel(server.api).open() as tunnel:
+        endpoint = reach(vpn, {**server.settings("vless", "vless"), "api": f"127.0.0.1:{tunnel.port}"})
+        await vpn.issue(endpoint, key())
+        tunnel.arm(NOBODY.encode(), replace)
+        with pytest.raises(PortError):
+            await (vpn.restore(endpoint, [key() for _ in range(many)]) if many else vpn.issue(endpoint, key()))
+        assert tunnel.sprung == 1
+        assert server.core.alive, server.core.log()[-3000:]
+        with pytest.raises(Rejected, match=f"speaks {becomes}"):
+            await vpn.issue(endpoint, key())
     assert server.core.alive
 
 

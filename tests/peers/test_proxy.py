@@ -4,15 +4,17 @@ import asyncio
 import subprocess
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from uuid import uuid4
 
 import pytest
 from tests.peers.certificates import Authority, authority, certificate, write
 from tests.peers.cores import Core, ended, free_port, inbound, listening, program, server_config
+from tests.tunnel import Tunnel
 
 from veilbot_adapters.vpn.v2ray import V2RayProtocol
+from veilbot_adapters.vpn.v2ray_core import NOBODY
 from veilbot_core.domain.errors import PortError, Rejected, Unavailable
 from veilbot_core.domain.ids import KeyId, ServerId
 from veilbot_core.ports.vpn import Endpoint, KeySpec
@@ -131,6 +133,29 @@ async def test_keys_are_managed_through_the_proxy(front: Front, vpn: V2RayProtoc
         with pytest.raises(Rejected, match="speaks trojan"):
             await vpn.issue(endpoint, KEY)
         assert front.core.alive
+
+
+@pytest.mark.parametrize("many", [0, 1, 60])
+async def test_a_core_behind_the_proxy_that_is_replaced_after_the_look_gets_no_user(
+    front: Front, vpn: V2RayProtocol, many: int
+) -> None:
+    """The proxy answers all the time, and does not say that another core stands behind it."""
+    shown = certificate("front")
+
+    async def swap() -> None:
+        await front.core.restart(server_config("xray", front.api, inbound("xray", "trojan", free_port())))
+
+    async with Tunnel(front.api).open() as tunnel, replace(front, api=tunnel.port).serving(shown):
+        endpoint = reach(vpn, front.given(shown.sha256, certificate("shop", front.clients)))
+        await vpn.issue(endpoint, KEY)
+        tunnel.arm(NOBODY.encode(), swap)
+        keys = [KeySpec(id=KeyId(uuid4()), name="key", limit=None) for _ in range(many)]
+        with pytest.raises(PortError):
+            await (vpn.restore(endpoint, keys) if many else vpn.issue(endpoint, KEY))
+        assert tunnel.sprung == 1
+        assert front.core.alive, front.core.log()[-3000:]
+        with pytest.raises(Rejected, match="speaks trojan"):
+            await vpn.probe(endpoint)
 
 
 async def test_a_certificate_that_is_not_the_pinned_one_gets_no_request(front: Front, vpn: V2RayProtocol) -> None:

@@ -55,7 +55,8 @@ class TestContainer:
         assert found["redis"].ok
         monkeypatch.setenv("VEILBOT_REDIS_URL", nobody())
         found = {finding.check: finding for finding in await examine(settings)}
-        assert "VEILBOT_REDIS_URL" in found["adapters"].says
+        assert not found["redis"].ok
+        assert "VEILBOT_REDIS_URL" in found["redis"].says
 
 
 class TestApi:

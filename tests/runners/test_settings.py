@@ -50,6 +50,10 @@ def test_an_empty_variable_is_not_set(monkeypatch: pytest.MonkeyPatch) -> None:
     assert given(monkeypatch, VEILBOT_TELEGRAM__TOKEN="").telegram.token is None
 
 
+def test_a_slash_at_the_end_of_the_address_is_not_doubled(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert given(monkeypatch, VEILBOT_PUBLIC_URL="https://shop.example/").public_url == "https://shop.example"
+
+
 def test_the_environment_wins_over_the_file(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     file = tmp_path / ".env"
     file.write_text("VEILBOT_CURRENCY=EUR\nVEILBOT_LOG_LEVEL=debug\n")
@@ -69,6 +73,8 @@ def test_the_environment_wins_over_the_file(monkeypatch: pytest.MonkeyPatch, tmp
         ("VEILBOT_TELEGRAM__ADMIN_IDS", CANARY),
         ("VEILBOT_TRUSTED_PROXIES", CANARY),
         ("VEILBOT_LISTEN", CANARY),
+        ("VEILBOT_PUBLIC_URL", CANARY),
+        ("VEILBOT_PUBLIC_URL", f"https://[{CANARY}"),
         ("VEILBOT_LISTEN", "127.0.0.1:99999"),
         ("VEILBOT_CURRENCY", CANARY),
         ("VEILBOT_LIMIT__GRACE_HOURS", "-1"),

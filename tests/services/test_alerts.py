@@ -78,6 +78,20 @@ async def test_a_refused_key_names_server_customer_and_reason(
     assert [job.id for job in await world.dead()] == [dead.job_id]
 
 
+async def test_each_dead_job_is_named_however_many_there_are(world: World) -> None:
+    lost = [world.out.ids.new() for _ in range(600)]
+    for subject in lost:
+        await world.ask(JobKind.FULFIL_ORDER, subject)
+    for kind in (JobKind.CLOSE_ORDER, JobKind.REFUND_ORDER):
+        await world.ask(kind, lost[0])
+    await world.advance(10 * MINUTE)
+    dead = {job.id: job.kind for job in await world.dead()}
+    assert len(dead) == 602
+    told = [alert for alert in world.notifier.alerts if alert.code == "job.dead"]
+    assert {alert.job_id: alert.work for alert in told} == dead
+    assert len(told) == 602
+
+
 async def test_dead_work_is_listed_with_whom_it_is_for_and_done_when_it_is_tried_again(
     world: World, server: Server, ann: User, order: Order
 ) -> None:

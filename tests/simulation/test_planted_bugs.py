@@ -3,21 +3,29 @@
 from collections.abc import Iterator
 
 import pytest
-from tests.simulation import bugs_of_claims, bugs_of_keys, bugs_of_money, bugs_of_moving, bugs_of_tickets, bugs_of_work
+from tests.simulation import (
+    bugs_of_claims,
+    bugs_of_keys,
+    bugs_of_money,
+    bugs_of_moving,
+    bugs_of_slow_money,
+    bugs_of_tickets,
+    bugs_of_work,
+)
 from tests.simulation.bugs import Bug
 
 from veilbot_runners.simulation import Outcome, Scenario, invariants, read_faults, shrink, simulate
 
 BUGS = (
     *(*bugs_of_money.BUGS, *bugs_of_claims.BUGS, *bugs_of_keys.BUGS),
-    *(*bugs_of_moving.BUGS, *bugs_of_work.BUGS, *bugs_of_tickets.BUGS),
+    *(*bugs_of_moving.BUGS, *bugs_of_work.BUGS, *bugs_of_tickets.BUGS, *bugs_of_slow_money.BUGS),
 )
 WITHIN = 500
 SEEN_WHILE_IT_RUNS = frozenset(
     {
         *("states_only_move_forward", "traffic_only_grows", "no_secret_is_told"),
         *("no_step_fails_by_itself", "workers_survive", "nobody_is_left_without_a_key"),
-        "nothing_runs_beside_itself",
+        *("nothing_runs_beside_itself", "money_on_its_way_keeps_its_order_open"),
     }
 )
 

@@ -93,6 +93,7 @@ _BURY = Statement(
     .values(state=constant(JobState.DEAD), error=bindparam("error"), leased_until=null())
 )
 _WITHDRAW = Statement(delete(_jobs).where(_jobs.c.id == bindparam("id"), _jobs.c.leased_until.is_(None)))
+_GET_JOB = Statement(select(_jobs).where(_jobs.c.id == bindparam("id")))
 _DEAD_JOBS = Pages(_jobs, _DEAD, ascending=True)
 _NEXT_DUE = Statement(select(_jobs.c.due).where(_READY, _jobs.c.leased_until.is_(None)).order_by(_jobs.c.due).limit(1))
 
@@ -204,6 +205,11 @@ class Jobs(Repository, ports.Jobs):
     def withdraw(self, job_id: JobId) -> None:
         """Remove a job that nobody works at; one that is claimed goes on."""
         self._session.put(_WITHDRAW, {"id": job_id})
+
+    def find(self, job_id: JobId) -> Job | None:
+        """Return a job, ready or dead; None for one that is done."""
+        row = self._session.first(_GET_JOB, {"id": job_id})
+        return None if row is None else rows.to_job(row)
 
     def dead(self, *, limit: int, after: JobId | None = None) -> Sequence[Job]:
         """Return dead jobs by id, ascending."""

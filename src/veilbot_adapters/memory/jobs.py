@@ -125,6 +125,10 @@ class MemoryJobs(port.Jobs):
         if known is not None and known.leased_until is None:
             self._table.delete(job_id.int)
 
+    def find(self, job_id: JobId) -> Job | None:
+        """Look it up."""
+        return self._table.rows.get(job_id.int)
+
     def dead(self, *, limit: int, after: JobId | None = None) -> Sequence[Job]:
         """Walk up the dead ones."""
         return self._table.take(self._dead.up(after=below(after)), limit)

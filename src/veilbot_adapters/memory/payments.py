@@ -168,9 +168,13 @@ class MemoryGateway(Network, PaymentGateway):
             charges.append(charge)
         return self.deliver(self._happened(self._charged(charges[-1])))
 
-    def process(self, order_id: OrderId) -> None:
-        """Let the customer pay by a method whose money arrives later, by `pay`, or not at all, by `fail`."""
-        self.checkouts[order_id] = replace(self._checkout(order_id), processing=True)
+    def process(self, order_id: OrderId) -> Webhook:
+        """Let the customer pay by a method whose money arrives later, by `pay`, or not at all, by `fail`.
+
+        The webhook says that the page is done with; no list tells it, because it is no news of money.
+        """
+        checkout = self.checkouts[order_id] = replace(self._checkout(order_id), processing=True)
+        return self.deliver(self._about(Happening.PROCESSING, order_id, checkout.page.checkout_id, self._clock.now()))
 
     def fail(self, order_id: OrderId) -> Webhook:
         """Let a try to pay fail; the page stays open, unless it is that delayed money does not arrive."""

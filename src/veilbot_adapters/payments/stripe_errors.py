@@ -43,7 +43,7 @@ def translated(*, mutating: bool) -> Iterator[None]:
         yield
     except stripe.StripeError as error:
         raise _meaning(error, mutating=mutating) from None
-    except MalformedEvent as error:
+    except (MalformedEvent, AttributeError, LookupError, TypeError, ValueError) as error:  # JSON, but not Stripe's
         raise _lost("an answer that is not understandable", mutating=mutating) from error
 
 

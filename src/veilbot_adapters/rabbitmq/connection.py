@@ -7,15 +7,23 @@ which refuses at once while RabbitMQ is known to be away, and has little patienc
 
 import asyncio
 import logging
+from asyncio import IncompleteReadError
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable
 from contextlib import asynccontextmanager, suppress
 from typing import Any, TypeVar
 
-from aio_pika.exceptions import AMQPException, ChannelPreconditionFailed
+from aio_pika.exceptions import (
+    AMQPException,
+    AuthenticationError,
+    ChannelPreconditionFailed,
+    ConnectionClosed,
+    ProbableAuthenticationError,
+)
 from faststream.rabbit import Channel, RabbitBroker
 from yarl import URL
 
-from veilbot_core.domain.errors import InvalidInput, Unavailable
+from veilbot_adapters.hearsay import repeat
+from veilbot_core.domain.errors import InvalidInput, Unavailable, because
 from veilbot_core.ports.clock import Clock
 
 T = TypeVar("T")
@@ -77,7 +85,7 @@ class RabbitConnection:
                 async with asyncio.timeout(4 * self.patience):
                     await self._publisher.start()
             except FAILURES as error:
-                raise Unavailable(f"RabbitMQ cannot be reached ({type(error).__name__})") from None
+                raise Unavailable(f"RabbitMQ cannot be reached ({_why(error)})") from None
             self._up = True
             yield
         finally:
@@ -100,7 +108,7 @@ class RabbitConnection:
             raise InvalidInput(f"a queue or exchange {self.prefix}.* is there with other options; delete it") from None
         except FAILURES as error:
             self._rests_until = self.clock.monotonic() + _REST
-            raise Unavailable(f"RabbitMQ failed: {type(error).__name__}", retry_after=_REST) from None
+            raise Unavailable(f"RabbitMQ failed: {_why(error)}", retry_after=_REST) from None
 
     async def end(self, broker: RabbitBroker) -> None:
         """Close a broker's connection, whatever state it is in; what it did not acknowledge goes back."""
@@ -122,6 +130,17 @@ class RabbitConnection:
     def _rose(self, *_: object) -> None:
         _LOG.info("RabbitMQ is back")
         self._up, self._rests_until = True, 0.0
+
+
+def _why(error: Exception) -> str:
+    """Return in a few words why RabbitMQ cannot be used; its own words may hold the address."""
+    if isinstance(error, AuthenticationError | ProbableAuthenticationError):
+        return "it refuses the user or the password"
+    if isinstance(error.__cause__, IncompleteReadError):
+        return "it does not speak AMQP, or ended the connection"
+    if isinstance(error, ConnectionClosed):
+        return repeat(str(error))
+    return because(error)
 
 
 def _read(url: str) -> URL:

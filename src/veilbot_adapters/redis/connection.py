@@ -224,4 +224,4 @@ def _told(error: Exception) -> Exception:
     """Return in one sentence why Redis cannot be used; foreign messages may hold the address."""
     if isinstance(error, TypeError):
         return InvalidInput("the address of Redis has an unknown option")
-    return Unavailable(f"Redis cannot be reached ({because(error.__cause__ or error.__context__ or error)})")
+    return Unavailable(f"Redis cannot be reached ({because(error)})")

@@ -11,9 +11,10 @@ from typing import Any
 
 import httpx
 
+from veilbot_adapters.addresses import INSIDE
 from veilbot_adapters.resilience import retry_after
 from veilbot_adapters.vpn.pinning import MOST, PinnedTransport, PrivateAddress, TooLarge, WrongCertificate
-from veilbot_core.domain.errors import Rejected, Unavailable, Unknown
+from veilbot_core.domain.errors import Rejected, Unavailable, Unknown, because
 
 _MOST = 2_000_000
 _ABSENT = frozenset({"NotFound", "NotFoundError"})
@@ -78,9 +79,9 @@ class OutlineApi:
                 " new certSha256; if not, somebody stands in between"
             )
         if isinstance(error, PrivateAddress):
-            return Rejected(f"{self.host} leads into a private network, which is not allowed here")
+            return Rejected(f"{self.host} leads into {INSIDE}")
         if isinstance(error, httpx.ConnectError | httpx.ConnectTimeout):
-            return Unavailable(f"{self.host} cannot be reached")
+            return Unavailable(f"{self.host} cannot be reached ({because(error)})")
         if isinstance(error, httpx.RemoteProtocolError):
             return self.nonsense("it does not speak HTTP as expected")
         return Unknown(f"the connection to {self.host} broke before it answered")

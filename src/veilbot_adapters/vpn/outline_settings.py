@@ -5,7 +5,7 @@ import re
 from collections.abc import Mapping
 from urllib.parse import urlsplit
 
-from veilbot_adapters.addresses import is_host, is_public
+from veilbot_adapters.addresses import INSIDE, is_host, is_public
 from veilbot_core.domain.errors import InvalidInput
 
 _PATH = re.compile(r"(/[A-Za-z0-9_~-][A-Za-z0-9._~-]*)+")
@@ -61,7 +61,7 @@ def _url(url: str, *, allow_private: bool) -> str:
     if not is_host(host):
         raise InvalidInput("the host in api_url is neither a name nor an address", field="api_url")
     if not allow_private and not is_public(host):
-        raise InvalidInput("the host in api_url is inside a private network", field="api_url")
+        raise InvalidInput(f"the host in api_url is inside {INSIDE}", field="api_url")
     path = parts.path.rstrip("/")
     if not _PATH.fullmatch(path):
         raise InvalidInput("api_url has no secret path; take it from the installer's output", field="api_url")

@@ -11,13 +11,12 @@ from typing import TypeVar
 from google.protobuf.message import DecodeError
 
 from veilbot_adapters.resilience import Effect, Guards
-from veilbot_adapters.vpn.restoring import side_by_side
 from veilbot_adapters.vpn.v2ray_accounts import Flavour
 from veilbot_adapters.vpn.v2ray_api import CoreApi
 from veilbot_adapters.vpn.v2ray_core import CoreServer
 from veilbot_adapters.vpn.v2ray_links import link
 from veilbot_adapters.vpn.v2ray_settings import checked
-from veilbot_core.domain.errors import InvalidInput, Rejected, Unavailable, Unknown
+from veilbot_core.domain.errors import InvalidInput, PortError, Rejected
 from veilbot_core.domain.ids import KeyId, ServerId
 from veilbot_core.ports.clock import Clock
 from veilbot_core.ports.ids import Ids
@@ -35,10 +34,9 @@ from veilbot_core.ports.vpn import (
 T = TypeVar("T")
 _PROBE = 3.0
 _RESTORE = 20.0
-"""Seconds for one restore; each call in it has the usual time."""
-_PIPELINE = 64
-"""Users that are on their way at once in a restore, over one connection."""
-_TRIES = 3
+"""Seconds for one restore."""
+_TOGETHER = 64
+"""Users of one call in a restore, over one connection; a proxy takes 100 requests at once or more."""
 _SERVERS = 1024
 _NAMES = {Flavour.V2RAY: "V2Ray", Flavour.XRAY: "Xray"}
 
@@ -68,29 +66,29 @@ class V2RayProtocol(VpnProtocol):
 
     async def issue(self, endpoint: Endpoint, key: KeySpec) -> str:
         """Make the key be there; return its share link. The cores keep no limits."""
-        await self._call(endpoint, lambda server: server.add(key.id), Effect.ONCE)
+        await self._call(endpoint, lambda server: server.add({key.id}), Effect.ONCE)
         return link(key.id, key.name, endpoint.settings)
 
     async def restore(self, endpoint: Endpoint, keys: Sequence[KeySpec]) -> Mapping[KeyId, str]:
-        """Make lost keys be there again, many at once over one connection."""
+        """Make lost keys be there again, many in one call; a call that fails is tried again as any other.
 
-        async def issue(server: CoreServer, key: KeySpec) -> str:
-            for left in reversed(range(_TRIES)):  # a proxy drops calls now and then; adding looks before it adds
-                try:
-                    await server.add(key.id, one_of_many=True)
-                except (Unavailable, Unknown):
-                    if not left:
-                        raise
-                else:
-                    break
-            return link(key.id, key.name, endpoint.settings)
-
-        return await self._call(
-            endpoint,
-            lambda server: side_by_side(keys, partial(issue, server), lanes=_PIPELINE),
-            Effect.ONCE,
-            patience=_RESTORE,
-        )
+        That is safe because each attempt looks before it adds, and adds only who is not known to be there.
+        """
+        urls: dict[KeyId, str] = {}
+        began, left = self._clock.monotonic(), _RESTORE
+        for start in range(0, len(keys), _TOGETHER):
+            batch = keys[start : start + _TOGETHER]
+            waiting = {key.id for key in batch}
+            try:
+                await self._call(endpoint, partial(_add, waiting), Effect.REPEATABLE, patience=left)
+            except PortError:
+                if not urls and len(waiting) == len(batch):
+                    raise
+            urls |= {key.id: link(key.id, key.name, endpoint.settings) for key in batch if key.id not in waiting}
+            left = _RESTORE - (self._clock.monotonic() - began)
+            if waiting or left <= 0:
+                break
+        return urls
 
     async def revoke(self, endpoint: Endpoint, key_id: KeyId) -> None:
         """Make the key be gone. Open connections live on."""
@@ -142,11 +140,15 @@ class V2RayProtocol(VpnProtocol):
             raise Rejected("what is stored about this server has lost its secret: add it again")
         api = CoreApi(settings, timeout=self._guards.limits.timeout, allow_private=self._allow_private)
         old = known or (self._servers.popitem(last=False)[1] if len(self._servers) >= _SERVERS else None)
-        made = CoreServer(api, settings, self._clock)
+        made = CoreServer(api, settings)
         self._servers[endpoint.server_id] = (dict(endpoint.settings), made)
         if old is not None:
             await old[1].close()
         return made
+
+
+async def _add(waiting: set[KeyId], server: CoreServer) -> None:
+    await server.add(waiting)
 
 
 async def _list(server: CoreServer) -> Mapping[str, RemoteKey] | Unlisted:

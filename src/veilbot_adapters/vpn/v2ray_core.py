@@ -3,7 +3,6 @@
 import asyncio
 import re
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 
 from google.protobuf.message import Message
@@ -11,17 +10,16 @@ from google.protobuf.message import Message
 from veilbot_adapters.hearsay import repeat
 from veilbot_adapters.vpn.proto import core_pb2 as pb
 from veilbot_adapters.vpn.v2ray_accounts import Flavour, email, remote_id, same_account, user
-from veilbot_adapters.vpn.v2ray_api import CoreApi, Said
+from veilbot_adapters.vpn.v2ray_api import Change, CoreApi, Said
 from veilbot_core.domain.errors import Rejected
 from veilbot_core.domain.ids import KeyId
-from veilbot_core.ports.clock import Clock
 
 NOBODY = "nobody@veilbot"
 """A user that nobody has: the e-mails of ours begin with a UUID."""
-_FRESH = 1.0
-"""Seconds that what an inbound speaks is believed, on one unbroken connection to the core itself."""
 _PAIRS = 16
 """How many users of one e-mail are removed; Xray's shadowsocks takes duplicates."""
+_ROUNDS = 2
+"""How often users are added: whoever stands there with another account is removed in the first round."""
 _EXISTS = re.compile(r"User .* already exists\.")
 _GONE = re.compile(r"proxy/([a-z0-9_]+)(?:/[a-z]+)?: User .* not found\.\Z", re.DOTALL)
 _COUNTER = re.compile(r"user>>>(.+)>>>traffic>>>(?:up|down)link", re.DOTALL)
@@ -35,30 +33,22 @@ class Identity:
     uptime: int
 
 
-@dataclass(frozen=True, slots=True)
-class _Certainty:
-    """That the inbound speaks what the operator said: of which core, on which connection, and until when."""
-
-    flavour: Flavour
-    connection: int
-    until: float
-
-
 class CoreServer:
     """A server's inbound.
 
     Before a user is added it must be certain what the inbound speaks, because an account of another protocol ends the
     whole process. Neither core tells, V2Ray has not even a call that lists inbounds; but the error for removing a user
-    who is not there names the protocol, on both, and removing needs no account. So that is asked each time; where many
-    users are added, again after a second, on every new connection, and each time if a proxy hides the core's restarts.
+    who is not there names the protocol, on both, and removing needs no account. So that is asked each time, once for
+    all users that are added together.
+
+    What was asked is true of one process only, and the next may have come by the time the user is sent. So the calls
+    that add are begun first, each on a standing connection (see `Change`); then the inbound is looked at; then the
+    users are sent. A process whose connections stand has not been replaced, and if they do not, nothing is sent.
     """
 
-    def __init__(self, api: CoreApi, settings: Mapping[str, str], clock: Clock) -> None:
+    def __init__(self, api: CoreApi, settings: Mapping[str, str]) -> None:
         self._api = api
         self._settings = settings
-        self._clock = clock
-        self._lock = asyncio.Lock()
-        self._sure: _Certainty | None = None
         self._flavour: Flavour | None = None
 
     async def close(self) -> None:
@@ -80,7 +70,6 @@ class CoreServer:
 
     async def inspect(self, flavour: Flavour) -> None:
         """See that the inbound speaks what the operator said. Raises Rejected."""
-        self._sure, connection = None, self._api.connections
         said = await self._ask_remove(flavour, NOBODY)
         match = _GONE.search(said.text) if said else None
         if match is None:
@@ -90,21 +79,20 @@ class CoreServer:
                 f"inbound {self._settings['inbound']!r} of {self._api.host} speaks {match[1][:40]}, not"
                 f" {self._settings['proxy']}: a user of the wrong kind would end the server, so none was sent"
             )
-        self._sure = _Certainty(flavour, connection, self._clock.monotonic() + _FRESH)
 
-    async def add(self, key_id: KeyId, *, one_of_many: bool = False) -> None:
-        """Make a user be there, with the account of the key and no other."""
-        flavour = await self._certain() if one_of_many else await self._look()
-        wanted = user(flavour, key_id, self._settings)
-        if self._settings["proxy"] == "shadowsocks" and not await self._make_way(flavour, wanted):
-            return
-        said = await self._add(flavour, wanted)
-        if said is None:
-            return
-        there = await self._find(wanted.email) if flavour is Flavour.XRAY else None
-        if there and not any(same_account(one, wanted) for one in there):
-            await self.remove(key_id)
-            await self._add(flavour, wanted)
+    async def add(self, key_ids: set[KeyId]) -> None:
+        """Make users be there, each with the account of its key and no other; who is there is taken from the set.
+
+        Raises:
+            Unavailable, Unknown, Rejected: why there is one who is left in the set.
+        """
+        known = self._flavour
+        try:
+            await self._add(known or (await self.identify()).flavour, key_ids)
+        except Rejected:  # which core it is changes so rarely that a refusal is reason enough to ask
+            if known is None or (found := (await self.identify()).flavour) is known:
+                raise
+            await self._add(found, key_ids)
 
     async def remove(self, key_id: KeyId) -> None:
         """Make a user be gone."""
@@ -144,30 +132,39 @@ class CoreServer:
                 counted[name] = counted.get(name, 0) + stat.value
         return counted
 
-    async def _certain(self) -> Flavour:
-        """Return the flavour once it is certain what the inbound speaks."""
-        if self._api.proxied:
-            return await self._look()
-        async with self._lock:
-            known = self._known()
-            return known.flavour if known else await self._look()
+    async def _add(self, flavour: Flavour, key_ids: set[KeyId]) -> None:
+        """Add users to a core of this flavour."""
 
-    async def _look(self) -> Flavour:
-        """Ask what the inbound speaks; which core it is changes so rarely that a refusal is reason enough to ask."""
-        if self._flavour is not None:
-            with suppress(Rejected):
-                await self.inspect(self._flavour)
-                return self._flavour
-        identity = await self.identify()
-        await self.inspect(identity.flavour)
-        return identity.flavour
+        async def put(key_id: KeyId, change: Change) -> None:
+            if await self._put(flavour, key_id, change):
+                key_ids.remove(key_id)
 
-    def _known(self) -> _Certainty | None:
-        """Return what is certain, if it still is."""
-        sure, api = self._sure, self._api
-        if sure is None or api.proxied or not api.connected or api.connections != sure.connection:
-            return None
-        return sure if self._clock.monotonic() < sure.until else None
+        for _ in range(_ROUNDS):
+            waiting = tuple(key_ids)
+            async with self._api.begun(flavour, len(waiting)) as changes:
+                await self.inspect(flavour)
+                ends = await asyncio.gather(*map(put, waiting, changes), return_exceptions=True)
+            for failure in filter(None, ends):
+                raise failure
+            if not key_ids:
+                return
+        raise Rejected(f"somebody else gives other accounts to our users on {self._api.host}")
+
+    async def _put(self, flavour: Flavour, key_id: KeyId, change: Change) -> bool:
+        """Make one user be there; False for one who had another account, and is gone now."""
+        wanted = user(flavour, key_id, self._settings)
+        if self._settings["proxy"] == "shadowsocks" and not await self._make_way(flavour, wanted):
+            return True
+        said = await change.send(self._request(flavour, "AddUser", pb.AddUserOperation(user=wanted)))
+        if said is None:
+            return True
+        if not _EXISTS.search(said.text):
+            raise Rejected(f"{self._api.host} refused a user: {repeat(said.text)[-120:]}")
+        there = await self._find(wanted.email) if flavour is Flavour.XRAY else None
+        if not there or any(same_account(one, wanted) for one in there):
+            return True
+        await self.remove(key_id)
+        return False
 
     async def _make_way(self, flavour: Flavour, wanted: pb.User) -> bool:
         """Say whether a shadowsocks user is to be added; Xray would add it again beside one that is there."""
@@ -192,19 +189,8 @@ class CoreServer:
             raise self._api.nonsense("it does not list its users")
         return [one for one in found.users if not name or one.email == name]
 
-    async def _add(self, flavour: Flavour, wanted: pb.User) -> Said | None:
-        """Add a user; return what was said if it is there already. Only `add` may call this."""
-        said = await self._change(flavour, "AddUser", pb.AddUserOperation(user=wanted))
-        if said is not None and not _EXISTS.search(said.text):
-            raise Rejected(f"{self._api.host} refused a user: {repeat(said.text)[-120:]}")
-        return said
-
     async def _change(self, flavour: Flavour, name: str, operation: Message) -> Said | None:
-        try:
-            return await self._api.change(flavour, self._request(flavour, name, operation))
-        except BaseException:  # even a cancelled call: look again before the next change
-            self._sure = None
-            raise
+        return await self._api.change(flavour, self._request(flavour, name, operation))
 
     async def _ask_remove(self, flavour: Flavour, name: str) -> Said | None:
         """Remove somebody who is not there, which is a question."""

@@ -4,7 +4,7 @@ import re
 from collections.abc import Callable, Mapping
 from ipaddress import ip_address
 
-from veilbot_adapters.addresses import is_host, is_public, literal
+from veilbot_adapters.addresses import INSIDE, is_host, is_public, literal
 from veilbot_adapters.vpn.v2ray_tls import check_pair
 from veilbot_core.domain.errors import InvalidInput
 
@@ -91,7 +91,7 @@ def _api(text: str, *, proxied: bool, allow_private: bool) -> str:
                 field="api",
             )
         if not allow_private and not is_public(host):
-            raise InvalidInput("the host in api is inside a private network", field="api")
+            raise InvalidInput(f"the host in api is inside {INSIDE}", field="api")
     return f"{f'[{host}]' if ':' in host else host}:{number}"
 
 

@@ -17,8 +17,8 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from cryptography.x509.oid import NameOID
 
-from veilbot_adapters.addresses import resolve
-from veilbot_core.domain.errors import InvalidInput, Rejected, Unavailable
+from veilbot_adapters.addresses import INSIDE, resolve
+from veilbot_core.domain.errors import InvalidInput, Rejected, Unavailable, because
 
 _MOST = 32_000_000
 """Bytes of one answer: about 100,000 users."""
@@ -64,10 +64,10 @@ async def open_channel(host: str, port: int, settings: Mapping[str, str], *, all
         async with asyncio.timeout(_CONNECT):
             found = await resolve(host, port, allow_private=allow_private or host in {"127.0.0.1", "::1"})
             if not found:
-                raise Rejected(f"{host} leads into a private network, which is not allowed here")
+                raise Rejected(f"{host} leads into {INSIDE}")
             shown = await _certificate(found[0], port, host, settings)
     except (OSError, TimeoutError) as error:
-        raise Unavailable(f"{host} cannot be reached") from error
+        raise Unavailable(f"{host} cannot be reached ({because(error)})") from error
     if not hmac.compare_digest(hashlib.sha256(shown).hexdigest(), settings["cert_sha256"]):
         raise Rejected(
             f"{host} shows another certificate than the pinned one: if its proxy got a new one, give the new"

@@ -33,7 +33,12 @@ test proves total over this tree.
 """
 
 import os
+import re
+import ssl
 from typing import ClassVar
+
+_NUMBER = re.compile(r"\[Errno (\d+)\]")
+"""In asyncio's one error for several addresses: "Multiple exceptions: [Errno 111] Connect call failed ..."."""
 
 
 class VeilbotError(Exception):
@@ -202,8 +207,26 @@ class Unknown(PortError):
 def because(error: BaseException) -> str:
     """Return why a connection failed, in the system's words: "Connection refused"; never an address.
 
-    What is not of the system's making is named by its kind.
+    What lies under an error counts first: libraries wrap what the system said. What is not of the system's making is
+    named by its kind.
     """
-    if isinstance(error, OSError) and error.errno:
+    chain: list[BaseException] = []
+    under: BaseException | None = error
+    while under is not None and under not in chain:  # it may go round in a circle
+        chain.append(under)
+        under = under.__cause__ or (None if under.__suppress_context__ else under.__context__)
+    return next(filter(None, map(_reason, reversed(chain))), type(error).__name__)
+
+
+def _reason(error: BaseException) -> str:
+    """Return the system's reason for this one error, if it has one."""
+    if isinstance(error, ssl.SSLError):  # whose number is OpenSSL's, not the system's
+        return f"TLS: {(getattr(error, 'reason', None) or 'failed').replace('_', ' ').lower()}"
+    if isinstance(error, TimeoutError) and not error.errno:
+        return "no answer in time"
+    if not isinstance(error, OSError):
+        return ""
+    if error.errno:
         return os.strerror(error.errno) if error.errno > 0 else str(error.strerror)  # names have numbers below zero
-    return "no answer in time" if isinstance(error, TimeoutError) else type(error).__name__
+    number = _NUMBER.search(str(error))
+    return os.strerror(int(number[1])) if number else ""

@@ -2,11 +2,12 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from uuid import UUID
 
 from veilbot_core import concerns
 from veilbot_core.cached import Cached, customer
 from veilbot_core.domain.ids import JobId, KeyId, OrderId, PaymentId, SubscriptionId, derive
-from veilbot_core.domain.jobs import Job, JobKind
+from veilbot_core.domain.jobs import Job, JobKind, JobState
 from veilbot_core.domain.key import Key, serving
 from veilbot_core.domain.order import Order, OrderStatus
 from veilbot_core.domain.payment import Payment, PaymentKind, given_back
@@ -170,10 +171,12 @@ class Notices:
 
 def _alert(uow: UnitOfWork, job: Job) -> Alert:
     """Return what operators are told; of a dead job, which one it is and why it died."""
-    code, failing = job.detail, job.detail.removesuffix(".failing")
-    if code == "job.dead" and (dead := concerns.dead_about(uow, job.subject)):
-        about = concerns.about_job(uow, dead[0])
-        return Alert(code=code, subject=job.subject, about=about, job_id=dead[0].id, work=dead[0].kind)
+    code, _, which = job.detail.partition("@")
+    dead = uow.jobs.find(JobId(UUID(which))) if which else None
+    if dead is not None and dead.state is JobState.DEAD:  # nobody has sent it on its way again meanwhile
+        about = concerns.about_job(uow, dead)
+        return Alert(code=code, subject=job.subject, about=about, job_id=dead.id, work=dead.kind)
+    failing = code.removesuffix(".failing")
     work = failing if failing != code else ""
     return Alert(code=code, subject=job.subject, about=concerns.about(uow, job.subject), work=work)
 

@@ -6,11 +6,10 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from uuid import UUID
 
 from veilbot_core.domain.errors import LeaseLost, NoCapacity, NotFound, PortError, Rejected, Unknown, VeilbotError
 from veilbot_core.domain.ids import JobId
-from veilbot_core.domain.jobs import EVERYTHING, SCHEDULES, Job, JobKind, Ticket, backoff
+from veilbot_core.domain.jobs import EVERYTHING, SCHEDULES, Job, JobKind, JobState, Ticket, backoff
 from veilbot_core.domain.policy import Policy
 from veilbot_core.ports.bus import Bus
 from veilbot_core.ports.clock import Clock
@@ -124,11 +123,9 @@ class Work:
         """Let a dead job be tried again, at once and with all its attempts. Raises NotFound."""
 
         def work(uow: UnitOfWork) -> Job:
-            before = JobId(UUID(int=job_id.int - 1)) if job_id.int else None
-            found = uow.jobs.dead(limit=1, after=before)  # by id, ascending: the next one is it, or it is not there
-            if not found or found[0].id != job_id:
+            job = uow.jobs.find(job_id)
+            if job is None or job.state is not JobState.DEAD:
                 raise NotFound("there is no such dead job")
-            job = found[0]
             uow.jobs.ask(Job.ask(job.kind, job.subject, self.clock.now(), detail=job.detail))
             return job
 
@@ -154,7 +151,7 @@ class Work:
             else:
                 uow.jobs.postpone(job, self.clock.now() + patience, text)
             if patience is None:
-                self._alert(uow, job, "job.dead")
+                self._alert(uow, job, f"job.dead@{job.id}")
             elif isinstance(error, NoCapacity) and not job.error.startswith(error.code):  # once per wait
                 self._alert(uow, job, "order.waiting")
             elif job.kind in SCHEDULES and job.attempts == self.policy.attempts:

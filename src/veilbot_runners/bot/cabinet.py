@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import timedelta
+from math import ceil
 
 from veilbot_core.domain.ids import SubscriptionId
 from veilbot_core.domain.subscription import Standing
@@ -128,10 +129,11 @@ class Cabinet:
         return visit.say("button-holding", name=holding.subscription.terms.name, state=state)
 
     def _left(self, visit: Visit, left: timedelta) -> str:
-        if left >= timedelta(days=1):
-            return visit.say("left-days", n=left.days)
-        if left >= timedelta(hours=1):
-            return visit.say("left-hours", n=int(left.total_seconds() // 3600))
+        """Say how long it still works, rounded up: who has just bought 30 days has 30 days left."""
+        if left > timedelta(days=1):
+            return visit.say("left-days", n=ceil(left / timedelta(days=1)))
+        if left > timedelta(hours=1):
+            return visit.say("left-hours", n=ceil(left / timedelta(hours=1)))
         return visit.say("left-minutes")
 
     def _traffic(self, visit: Visit, holding: Holding) -> str:
@@ -139,8 +141,10 @@ class Cabinet:
         terms = holding.subscription.terms
         if terms.traffic_limit is None or holding.subscription.vip:
             return visit.say("traffic-unlimited")
-        used = visit.words.traffic(visit.language, holding.used)
         limit = visit.words.traffic(visit.language, terms.traffic_limit)
+        if not holding.used:
+            return visit.say("traffic-unused", limit=limit)
+        used = visit.words.traffic(visit.language, holding.used)
         if Protocol.OUTLINE in terms.protocols:
             return visit.say("traffic-about", used=used, limit=limit)
         return visit.say("traffic-counted", used=used, limit=limit)

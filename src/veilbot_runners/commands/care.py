@@ -29,6 +29,8 @@ def init(
     from veilbot_adapters.sealing import new_key
 
     path = ENV_FILE.get()
+    if path.is_dir():
+        raise Conflict(f"{path} is a folder; take it away, or name a file with --env-file")
     if path.exists() and not force:
         raise Conflict(f"{path} is there already; --force replaces it (and its secrets are lost)")
     text = (Path(__file__).parent.parent / "env.example").read_text(encoding="utf-8")

@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from dotenv import dotenv_values
 
 from veilbot_core.domain.errors import Conflict, InvalidInput, Refused
 from veilbot_runners import logs
 from veilbot_runners.commands.serve import ENV_FILE
+from veilbot_runners.settings import read_file
 
 FOLDER = Path("veilbot-demo")
 
@@ -24,7 +24,7 @@ def demo(
     xray: Annotated[bool, typer.Option("--xray", help="Run a real Xray; needs the package Xray-core.")] = False,
 ) -> None:
     """Run the whole shop against a sandbox of Telegram, Outline, Xray and Stripe on 127.0.0.1."""
-    if "prod" in (os.environ.get("VEILBOT_ENV"), dotenv_values(ENV_FILE.get()).get("VEILBOT_ENV")):
+    if "prod" in (os.environ.get("VEILBOT_ENV"), read_file(ENV_FILE.get()).get("VEILBOT_ENV")):
         raise Refused("this is a shop in prod (VEILBOT_ENV); the demo runs anywhere else")
     import uvloop
 

@@ -7,13 +7,15 @@ from contextvars import ContextVar
 from pathlib import Path
 from typing import Annotated, TypeVar
 
+import structlog
 import typer
 
 from veilbot_core.application import Application
-from veilbot_core.domain.errors import InvalidInput
+from veilbot_core.domain.errors import InvalidInput, VeilbotError
 from veilbot_runners import logs
 from veilbot_runners.settings import DEFAULT_FILE, Settings, load
 
+_LOG = structlog.get_logger(__name__)
 ENV_FILE: ContextVar[Path] = ContextVar("env_file", default=DEFAULT_FILE)
 T = TypeVar("T")
 
@@ -53,7 +55,13 @@ def forever(found: Settings, parts: Collection[str], modules: Collection[str] | 
         serving.watch_signals(stop)
         await serving.serve(found, stop, parts=parts, modules=chosen)
 
-    uvloop.run(go())
+    try:
+        uvloop.run(go())
+    except* VeilbotError:
+        raise
+    except* Exception:
+        _LOG.exception("this process ends")  # the command line says one sentence; the log keeps where it came from
+        raise
 
 
 def _migrated(found: Settings) -> Settings:

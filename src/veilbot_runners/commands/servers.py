@@ -6,7 +6,8 @@ from uuid import UUID
 
 import typer
 
-from veilbot_core.domain.errors import InvalidInput
+from veilbot_core.application import Application
+from veilbot_core.domain.errors import InvalidInput, Unavailable, Unknown
 from veilbot_core.domain.ids import ServerId
 from veilbot_core.domain.server import AccessLevel, Server, ServerStatus
 from veilbot_core.domain.tariff import Protocol
@@ -74,7 +75,7 @@ def server_add(
         access=access,
         group=group,
     )
-    show(_server(with_shop(lambda shop: shop.fleet.add(draft, probe=probe))), as_json=as_json)
+    show(_server(with_shop(lambda shop: _add(shop, draft, probe=probe))), as_json=as_json)
 
 
 @servers.command("list")
@@ -112,6 +113,18 @@ def server_resize(server: UUID, capacity: int, as_json: AsJson = False) -> None:
 def server_move(server: UUID, as_json: AsJson = False) -> None:
     """Give each key of a server a replacement on another one; the worker does it, and the server takes no new keys."""
     show(_server(with_shop(lambda shop: shop.moving.ask(ServerId(server)))), as_json=as_json)
+
+
+async def _add(shop: Application, draft: Draft, *, probe: bool) -> Server:
+    """Add a server; of one that does not answer, say what can be done."""
+    try:
+        return await shop.fleet.add(draft, probe=probe)
+    except (Unavailable, Unknown) as error:
+        if not probe:
+            raise
+        raise type(error)(
+            f"{error.message}, so nothing was saved: start it or correct its address, or save it unseen with --no-probe"
+        ) from error
 
 
 def _text(option: str, value: object) -> str:

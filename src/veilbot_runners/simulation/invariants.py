@@ -140,7 +140,8 @@ INVARIANTS = (
     no_secret_is_kept_open,
 )
 """Beside these, seen while it runs: states_only_move_forward, traffic_only_grows, no_secret_is_told,
-no_step_fails_by_itself, workers_survive, nobody_is_left_without_a_key, nothing_runs_beside_itself."""
+no_step_fails_by_itself, workers_survive, nobody_is_left_without_a_key, nothing_runs_beside_itself,
+money_on_its_way_keeps_its_order_open."""
 
 
 def judge(evidence: Evidence) -> list[Breach]:

@@ -31,6 +31,8 @@ _AFTER = ("",) * 10 + (
     "asks back",
 )
 
+_DELAYED = ("",) * 8 + ("arrives", "fails")
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Story:
@@ -45,6 +47,10 @@ class Story:
     thinks: float
     after: str
     later: float
+    delayed: str
+    """What becomes of money that is paid by a slow method: it arrives, or fails; empty for a fast one."""
+    arrival: float
+    """How long that takes, in seconds; an order stays open for half an hour."""
 
     @classmethod
     def roll(cls, seed: int, number: int, customers: int, span: float) -> "Story":
@@ -60,6 +66,8 @@ class Story:
             thinks=random.choice((1.0, 60.0, 1800.0)) * random.random(),
             after=random.choice(_AFTER),
             later=random.choice((1.0, 30.0, 600.0, 5000.0)) * random.random(),
+            delayed=random.choice(_DELAYED),
+            arrival=random.choice((60.0, 3600.0, 14400.0)) * random.random(),
         )
 
 
@@ -92,7 +100,10 @@ class Customer:
         orders = await self._tap(story, user)
         await asyncio.sleep(story.thinks)
         for order in orders:
-            await self._pay(story.pays, order)
+            if story.pays == "pays" and story.delayed:
+                await self._pay_slowly(story, order)
+            else:
+                await self._pay(story.pays, order)
         if orders and story.pays != "never":
             await asyncio.sleep(story.later)
             await self._regret(story, orders[0], user)
@@ -141,6 +152,16 @@ class Customer:
         if how == "twice":
             await asyncio.sleep(world.random.random() * 100)
             cashier.charge(order, again=True)
+
+    async def _pay_slowly(self, story: Story, order: Order) -> None:
+        """Pay by a method whose money is on its way for minutes or hours."""
+        if not self._cashier.process(order):
+            return
+        await asyncio.sleep(story.arrival)
+        if story.delayed == "arrives":
+            self._cashier.arrive(order)
+        else:
+            self._cashier.bounce(order)
 
     async def _regret(self, story: Story, order: Order, user: User) -> None:
         world, cashier = self._world, self._cashier

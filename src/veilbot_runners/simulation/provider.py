@@ -22,18 +22,41 @@ class Cashier:
         self._group = group
 
     def charge(self, order: Order, money: Money | None = None, *, again: bool = False) -> None:
-        """Take a customer's money."""
+        """Take a customer's money, unless it is on its way already."""
+        if self._world.gateway.checkouts[order.id].processing:
+            return
         body, _ = self._world.gateway.pay(order.id, money, again=again)
         self._world.history.note("customer pays", order.id, money or order.price)
         self.post(body)
 
+    def process(self, order: Order) -> bool:
+        """Let a customer be done with the page, for money that is on its way then; say whether the page was open."""
+        page = self._world.gateway.checkouts[order.id]
+        if page.processing or page.expired or self._paid(order) or order.expires_at <= self._world.clock.now():
+            return False
+        self._world.history.note("customer pays slowly", order.id)
+        self._world.history.faults["money on its way"] += 1
+        self.post(self._world.gateway.process(order.id)[0])
+        return True
+
+    def arrive(self, order: Order) -> None:
+        """Let money arrive that was on its way."""
+        self._world.history.note("money arrives", order.id)
+        self.post(self._world.gateway.pay(order.id)[0])
+
+    def bounce(self, order: Order) -> None:
+        """Let money that was on its way not arrive."""
+        self._world.history.note("money does not arrive", order.id)
+        self.post(self._world.gateway.fail(order.id)[0])
+
     def fail(self, order: Order) -> None:
         """Refuse a card."""
-        self.post(self._world.gateway.fail(order.id)[0])
+        if not self._world.gateway.checkouts[order.id].processing:
+            self.post(self._world.gateway.fail(order.id)[0])
 
     def expire(self, order: Order) -> None:
         """Close an unpaid page."""
-        if not any(charge.order_id == order.id for charge in self._world.gateway.charges.values()):
+        if not self._paid(order) and not self._world.gateway.checkouts[order.id].processing:
             self.post(self._world.gateway.expire(order.id)[0])
 
     async def give_back(self, order: Order, share: float) -> None:
@@ -53,7 +76,7 @@ class Cashier:
     def dispute(self, order: Order, *, won: bool | None = None) -> None:
         """Let the bank claim the money back, or decide; each order is disputed once."""
         known = self._world.truth.disputes.get(order.id)
-        if known != (None if won is None else "open"):
+        if known != (None if won is None else "open") or not self._paid(order):
             return
         verdict = {None: "open", True: "won", False: "lost"}[won]
         self._world.truth.disputes[order.id] = verdict
@@ -72,6 +95,9 @@ class Cashier:
             self._group.create_task(self._deliver(body, delay * faults.random.random()))
         if faults.strikes(Fault.PROVIDERS, 5):
             self._group.create_task(self._forge(body))
+
+    def _paid(self, order: Order) -> bool:
+        return any(charge.order_id == order.id for charge in self._world.gateway.charges.values())
 
     async def _deliver(self, body: bytes, delay: float) -> None:
         """Try until it is answered, further and further apart."""

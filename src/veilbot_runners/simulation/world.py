@@ -21,6 +21,7 @@ from veilbot_core.domain.ids import OrderId, ServerId
 from veilbot_core.domain.jobs import Job, JobKind
 from veilbot_core.domain.key import Key
 from veilbot_core.domain.money import Money
+from veilbot_core.domain.order import Order, OrderStatus
 from veilbot_core.domain.payment import Provider
 from veilbot_core.domain.policy import Policy
 from veilbot_core.domain.server import Server
@@ -244,6 +245,10 @@ class World:
         self.history.witness(before, after)
         if isinstance(before, Job) and not (isinstance(after, Job) and after.leased_until):
             self.running.over(before)
+        if isinstance(before, Order) and isinstance(after, Order) and after.status is not before.status:
+            page = self.gateway.checkouts.get(after.id)
+            if after.status is OrderStatus.CANCELED and page is not None and page.processing:
+                self.history.breach("money_on_its_way_keeps_its_order_open", f"order {after.id}")
         if not (isinstance(before, Key) and isinstance(after, Key)) or after.desired.present or before.replaces:
             return
         subscription, keys = self.storage.row(after.subscription_id)

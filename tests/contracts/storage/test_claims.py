@@ -167,6 +167,19 @@ class TestDeadJobs:
         assert [job.id for job in (*first, *rest)] == [job.id for job in jobs]
         assert {(job.state, job.error, job.leased_until) for job in first} == {(JobState.DEAD, "отказ", None)}
 
+    async def test_one_is_found_by_its_id_like_any_other_job(self, storage: Storage) -> None:
+        mine, other = await claimed(storage, a_job()), a_job()
+        assert await storage.read(lambda uow: uow.jobs.find(mine.id)) == mine
+        await storage.write(lambda uow: uow.jobs.bury(mine, "отказ"))
+        await storage.write(lambda uow: uow.jobs.ask(other))
+        dead = await storage.read(lambda uow: uow.jobs.find(mine.id))
+        assert dead is not None
+        assert (dead.id, dead.state, dead.error) == (mine.id, JobState.DEAD, "отказ")
+        assert await storage.read(lambda uow: uow.jobs.find(other.id)) == other
+        (taken,) = await storage.write(lambda uow: uow.jobs.claim(NOW, LEASE, 1))
+        await storage.write(lambda uow: uow.jobs.finish(taken))
+        assert await storage.read(lambda uow: uow.jobs.find(other.id)) is None
+
 
 class TestHandingOver:
     """A job that is handed over is leased, but nobody has tried it; whoever takes it first, has it."""

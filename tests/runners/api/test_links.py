@@ -16,6 +16,7 @@ from veilbot_runners.api import Rate
 from veilbot_runners.api.links.texts import WORDS, language, size
 
 BROWSER = {"Accept": "text/html,application/xhtml+xml,*/*;q=0.8"}
+RUSSIAN = {"Accept-Language": "ru-RU,ru;q=0.9,en;q=0.8"}
 
 
 async def _with_traffic(world: World) -> tuple[str, str]:
@@ -51,7 +52,8 @@ async def test_an_app_gets_a_list_and_what_it_shows(world: World) -> None:
 
 async def test_a_browser_gets_a_page_that_loads_nothing(world: World) -> None:
     path, url = await _with_traffic(world)
-    page = await world.call("GET", path, headers=BROWSER | {"Accept-Language": "ru-RU,ru;q=0.9,en;q=0.8"})
+    await world.speak(Language.RU)
+    page = await world.call("GET", path, headers=BROWSER | {"Accept-Language": "en-US,en;q=0.9"})
     assert page.headers["content-type"] == "text/html; charset=utf-8"
     assert page.text.count(url) == 2
     assert f'data-length="{len(url)}"' in page.text
@@ -65,8 +67,21 @@ async def test_a_browser_gets_a_page_that_loads_nothing(world: World) -> None:
         [block] = re.findall(f"<{tag}>(.*?)</{tag}>", page.text, re.DOTALL)
         assert base64.b64encode(hashlib.sha256(block.encode()).digest()).decode() in policy
     assert "unsafe" not in policy
-    english = await world.call("GET", path, headers=BROWSER)
+    await world.speak(Language.EN)
+    english = await world.call("GET", path, headers=BROWSER | RUSSIAN)
     assert "31 January 2026, 12:00\u00a0UTC" in english.text
+
+
+async def test_a_page_about_a_customer_speaks_their_language_and_others_the_browsers(world: World) -> None:
+    path = await world.link(await world.bought())
+    await world.speak(Language.RU)
+    await world.clock.advance(31 * 86400)
+    ended = await world.call("GET", path, headers=BROWSER)
+    assert (ended.status_code, WORDS[Language.RU]["ended_title"] in ended.text) == (410, True)
+    for unknown in ("/s/" + "x" * 22, "/s/short", "/paid", "/canceled"):
+        page = await world.call("GET", unknown, headers=BROWSER | RUSSIAN)
+        assert '<html lang="ru">' in page.text
+        assert '<html lang="en">' in (await world.call("GET", unknown, headers=BROWSER)).text
 
 
 async def test_a_key_that_is_coming_is_said_to_come(world: World) -> None:

@@ -17,6 +17,7 @@ from veilbot_core.domain.errors import InvalidInput, Unauthorized
 from veilbot_core.domain.ids import OrderId, ServerId
 from veilbot_core.domain.payment import Provider
 from veilbot_core.domain.tariff import Protocol
+from veilbot_core.domain.user import Language
 from veilbot_core.ports.limiter import Limiter
 from veilbot_core.ports.storage import Storage
 from veilbot_runners.api import Rate, build_api
@@ -97,6 +98,11 @@ class World:
 
     async def user(self, name: str = "Ann") -> Any:
         return await self.post("/api/v1/users", 201, json={"name": name})
+
+    async def speak(self, language: Language) -> None:
+        """Let every customer choose a language."""
+        for user in await self.application.users.page(limit=50):
+            await self.application.users.speak(user.id, language)
 
     async def tariff(self, **changes: Any) -> Any:
         body = {"name": "Month", "days": 30, "prices": {"USD": 499}} | changes

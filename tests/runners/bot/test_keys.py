@@ -38,13 +38,27 @@ class TestKeys:
     async def test_everything_about_a_key_is_on_one_card(self, shop: Shop, owner: Customer) -> None:
         await shop.advance(timedelta(days=2, hours=1))
         card = await owner.say("/keys")
-        assert "✅ Until 31 January 2026, 12:00 UTC (27 days left)" in card
-        assert "Traffic: about 0 GB of 100 GB" in card
+        assert "✅ Until 31 January 2026, 12:00 UTC (28 days left)" in card
+        assert "Traffic: 100 GB, nothing used yet" in card
         assert "🇳🇱 Netherlands · NL one" in card
         assert "mem://outline/" in card
         assert "https://veil.example/s/" in card
         assert card.count("https://mirror.example/s/") == 1
         assert owner.buttons == ["🔳 QR code", "♻️ New link", "🔄 Renew", "📱 How to connect", "« Menu"]
+
+    @pytest.mark.parametrize(
+        ("later", "left"),
+        [
+            (timedelta(seconds=5), "30 days left"),
+            (timedelta(days=28, hours=23), "2 days left"),
+            (timedelta(days=29), "24 hours left"),
+            (timedelta(days=29, hours=22, minutes=59), "2 hours left"),
+            (timedelta(days=29, hours=23), "less than an hour left"),
+        ],
+    )
+    async def test_what_is_left_is_rounded_up(self, shop: Shop, owner: Customer, later: timedelta, left: str) -> None:
+        await shop.advance(later)
+        assert f"({left})" in await owner.say("/keys")
 
     async def test_the_picture_says_the_key(self, shop: Shop, owner: Customer) -> None:
         await owner.say("/keys")

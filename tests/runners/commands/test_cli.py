@@ -76,44 +76,6 @@ def test_a_secret_is_printed_once(shop: Run) -> None:
     assert shop("apikey", "revoke", added["id"], "--json").json["revoked_at"] is not None
 
 
-def test_a_server_that_does_not_answer_is_not_saved(shop: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("VEILBOT_ALLOW_PRIVATE_SERVERS", "true")
-    url = f"https://127.0.0.1:1/{CANARY}"
-    given = ("server", "add", "--name", "A", "--country", "NL", "--api-url", url, "--cert-sha256", "0" * 64)
-    done = shop(*given)
-    assert done.code == 1
-    assert CANARY not in done.err
-    assert shop("server", "list", "--json").json == {"items": []}
-    assert shop(*given, "--no-probe").code == 0
-    listed = shop("server", "list", "--json")
-    assert CANARY not in listed.out
-    passed = shop("reconcile", "--dry-run", "--json")
-    assert passed.code == 1
-    assert passed.json["items"][0]["error"]
-
-
-def test_a_v2ray_server_is_described_by_its_options(shop: Run, tmp_path: Path) -> None:
-    given = ("server", "add", "--protocol", "v2ray", "--name", "B", "--country", "DE", "--api", "127.0.0.1:1")
-    rest = (
-        "--inbound",
-        "in",
-        "--address",
-        "vpn.example.com",
-        "--port",
-        "443",
-        "--security",
-        "tls",
-        "--sni",
-        "a.example",
-    )
-    assert shop(*given, *rest).code == 1  # nobody answers
-    assert shop(*given, *rest, "--no-probe", "--json").json["protocol"] == "v2ray"
-    wrong = shop(*given, *rest, "--network", "smoke", "--no-probe")
-    assert (wrong.code, "tcp, ws, grpc" in wrong.err) == (1, True)
-    absent = shop(*given, *rest, "--client-cert", str(tmp_path / "absent.pem"), "--no-probe")
-    assert (absent.code, "cannot be read" in absent.err) == (1, True)
-
-
 def test_users_are_added_and_listed(shop: Run) -> None:
     assert (
         shop("user", "add", "--name", "Аня", "--telegram-id", "7", "--language", "ru", "--json").json["name"] == "Аня"
@@ -268,4 +230,14 @@ def test_what_cannot_be_reached_is_one_sentence_with_its_reason(
     done = shop("migrate" if "DATABASE" in variable else "tariff", *([] if "DATABASE" in variable else ["list"]))
     assert (done.code, done.out) == (1, "")
     assert reason in done.err.splitlines()[-1]
+    assert CANARY not in done.err
+
+
+def test_a_broker_that_cannot_be_reached_is_one_sentence_with_its_reason(
+    shop: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("VEILBOT_BROKER_URL", f"amqp://shop:{CANARY}@127.0.0.1:1/")
+    done = shop("worker")
+    assert (done.code, done.out) == (1, "")
+    assert done.err.splitlines()[-1] == "veilbot: VEILBOT_BROKER_URL: RabbitMQ cannot be reached (Connection refused)"
     assert CANARY not in done.err

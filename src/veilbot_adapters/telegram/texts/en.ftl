@@ -119,6 +119,7 @@ short-ended = ended
 short-frozen = paused
 traffic-counted = Traffic: { $used } of { $limit }
 traffic-about = Traffic: about { $used } of { $limit }
+traffic-unused = Traffic: { $limit }, nothing used yet
 traffic-unlimited = Traffic: unlimited
 left-days = { $n ->
     [one] { $n } day left

@@ -121,6 +121,7 @@ short-ended = закончился
 short-frozen = приостановлен
 traffic-counted = Трафик: { $used } из { $limit }
 traffic-about = Трафик: примерно { $used } из { $limit }
+traffic-unused = Трафик: { $limit }, пока ничего не потрачено
 traffic-unlimited = Трафик: без ограничений
 left-days = { $n ->
     [one] остался { $n } день

@@ -80,6 +80,10 @@ class Jobs(Protocol):
         """Remove a job that nobody works at; one that is claimed goes on."""
 
     @abstractmethod
+    def find(self, job_id: JobId) -> Job | None:
+        """Return a job, ready or dead; None for one that is done."""
+
+    @abstractmethod
     def dead(self, *, limit: int, after: JobId | None = None) -> Sequence[Job]:
         """Return dead jobs by id, ascending."""
 

@@ -69,19 +69,23 @@ async def show_link(
     request.state.headers += await throttle.hit(f"link:{showing.addresses.of(request.scope)}", throttle.rate.links)
     form = format or guess(request.headers)
     if not _TOKEN.fullmatch(token):
-        return _notice(request, showing, "gone", 404, form)
+        return _gone(request, showing, form)
     try:
         holding = await application.subscriptions.by_link(token)
     except NotFound:
-        return _notice(request, showing, "gone", 404, form)
+        return _gone(request, showing, form)
     if form is Format.OUTLINE and format is None and holding.keys and not any(map(fits, holding.keys)):
         form = Format.BASE64  # not Outline, but another app in Go that does not say who it is
     if form is Format.OUTLINE:
         return await _outline(application, showing, holding)
-    if holding.standing is Standing.EXPIRED:
-        return _notice(request, showing, "ended", 410, form)
+    ended = holding.standing is Standing.EXPIRED
     if form is Format.PAGE:
-        return _html(showing.page.holding(holding, _tongue(request)))
+        tongue = (await application.users.get(holding.subscription.user_id)).language
+        return (
+            _html(showing.page.notice("ended", tongue), 410) if ended else _html(showing.page.holding(holding, tongue))
+        )
+    if ended:
+        return problem(request, 410, code="ended", headers={"Vary": _VARY})
     rendering = RENDERINGS[form]
     return _configuration(rendering.write(holding), rendering.media_type, holding, showing)
 
@@ -89,13 +93,13 @@ async def show_link(
 @get("/paid", media_type="text/html", summary="Back from a payment page", responses=problems())
 async def paid(request: AnyRequest, showing: Shown) -> Response[str]:
     """Say that the key comes in the chat; nothing is decided by opening this page."""
-    return _html(showing.page.notice("paid", _tongue(request)))
+    return _html(showing.page.notice("paid", _liked(request)))
 
 
 @get("/canceled", media_type="text/html", summary="Back without a payment", responses=problems())
 async def canceled(request: AnyRequest, showing: Shown) -> Response[str]:
     """Say that nothing was paid; nothing is decided by opening this page."""
-    return _html(showing.page.notice("canceled", _tongue(request)))
+    return _html(showing.page.notice("canceled", _liked(request)))
 
 
 async def _outline(application: Application, showing: Showing, holding: Holding) -> Response[Any]:
@@ -132,11 +136,10 @@ def _is_plain(name: str) -> bool:
     return name.isascii() and name == name.strip() and not name.startswith("base64:")
 
 
-def _notice(request: AnyRequest, showing: Showing, kind: str, status: int, form: Format) -> Response[Any]:
+def _gone(request: AnyRequest, showing: Showing, form: Format) -> Response[Any]:
     if form is Format.PAGE:
-        return _html(showing.page.notice(kind, _tongue(request)), status)
-    code = "not_found" if kind == "gone" else kind
-    return problem(request, status, code=code, headers={"Vary": _VARY})
+        return _html(showing.page.notice("gone", _liked(request)), 404)
+    return problem(request, 404, code="not_found", headers={"Vary": _VARY})
 
 
 def _html(text: str, status: int = 200) -> Response[str]:
@@ -144,7 +147,8 @@ def _html(text: str, status: int = 200) -> Response[str]:
     return Response(text, media_type="text/html", status_code=status, headers=headers)
 
 
-def _tongue(request: AnyRequest) -> Language:
+def _liked(request: AnyRequest) -> Language:
+    """Return the browser's language, for who is not known."""
     return language(request.headers.get("accept-language", ""))
 
 

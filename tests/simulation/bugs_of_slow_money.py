@@ -1,0 +1,46 @@
+"""Planted bugs: how shops mistake money that is on its way, or that came back, for what it is not."""
+
+from dataclasses import replace
+from datetime import datetime
+
+from tests.simulation.bugs import Bug, gateway, instead
+
+from veilbot_core.books import Books
+from veilbot_core.domain.order import Order
+from veilbot_core.domain.payment import Happening, PaymentEvent, Receipt
+from veilbot_core.ports.storage import UnitOfWork
+from veilbot_runners.simulation.ports import SimGateway
+
+
+class DoneIsPaid(Books):
+    def enter(self, uow: UnitOfWork, event: PaymentEvent, now: datetime) -> Receipt:
+        order = uow.orders.find(event.order_id) if event.order_id else None
+        if order is not None and event.happening is Happening.PROCESSING:
+            event = replace(event, happening=Happening.CHARGED, money=order.price)
+        return super().enter(uow, event, now)
+
+
+class UnpaidIsExpired(SimGateway):
+    async def fetch(self, order: Order) -> PaymentEvent | None:
+        event = await super().fetch(order)
+        return None if event is not None and event.happening is Happening.PROCESSING else event
+
+
+BUGS = (
+    Bug(
+        name="a customer who is done with the page has paid",
+        first=26,
+        guard="only money that arrived is booked",
+        breaks="nothing_for_unverified_money",
+        faults="none",
+        plant=instead("books", DoneIsPaid),
+    ),
+    Bug(
+        name="an order is closed while its money is on its way",
+        first=5,
+        guard="a provider says whether money is on its way, and the order waits for it",
+        breaks="money_on_its_way_keeps_its_order_open",
+        faults="none",
+        plant=gateway(UnpaidIsExpired),
+    ),
+)
