@@ -23,6 +23,8 @@ T = TypeVar("T")
 
 DIALECT: Dialect = PGDialect_asyncpg()  # type: ignore[no-untyped-call]
 """What writes the statements; it needs no driver for that."""
+_PREPARED = 256
+"""Statements that a connection remembers; the server keeps a plan of each."""
 Driver = Any
 """An `asyncpg.Connection`, which has no types."""
 Opener = Callable[[], Awaitable[Driver]]
@@ -36,7 +38,7 @@ def opener(url: URL, server_settings: Mapping[str, str]) -> Opener:
 
 
 class Cursor:
-    """What a session needs of a connection; each text is prepared once and stays so."""
+    """What a session needs of a connection; each text is prepared once."""
 
     __slots__ = ("_begin", "_driver", "_known", "_rows", "_status", "_writes", "begun", "committing")
 
@@ -85,7 +87,7 @@ class Cursor:
     async def _run(self, operation: str, parameters: Sequence[Any], *, alone: bool = False) -> None:
         if not (alone or self.begun):
             await self._start()
-        prepared = self._known.get(operation) or await self._prepare(operation)
+        prepared = await self._prepared(operation)
         self.committing = alone and not self._driver.is_closed()
         self._rows = iter(await prepared.fetch(*parameters))
         self._status = prepared.get_statusmsg()
@@ -93,7 +95,7 @@ class Cursor:
     async def _run_many(self, operation: str, parameters: Sequence[Sequence[Any]]) -> None:
         if not self.begun:
             await self._start()
-        prepared = self._known.get(operation) or await self._prepare(operation)
+        prepared = await self._prepared(operation)
         self._rows, self._status = iter(()), ""
         await prepared.executemany(parameters)
 
@@ -101,8 +103,14 @@ class Cursor:
         await self._driver.execute(self._begin)
         self.begun = True
 
-    async def _prepare(self, operation: str) -> Any:  # noqa: ANN401 - asyncpg has no types
-        prepared = self._known[operation] = await self._driver.prepare(operation)
+    async def _prepared(self, operation: str) -> Any:  # noqa: ANN401 - asyncpg has no types
+        """Return the statement, prepared now if it is new; what was not used for the longest time is forgotten."""
+        prepared = self._known.pop(operation, None)
+        if prepared is None:
+            prepared = await self._driver.prepare(operation)
+            if len(self._known) >= _PREPARED:
+                del self._known[next(iter(self._known))]
+        self._known[operation] = prepared
         return prepared
 
 

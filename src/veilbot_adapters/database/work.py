@@ -139,7 +139,7 @@ class Outbox(Repository, ports.Outbox):
 
     def sent(self, event_ids: Iterable[EventId], at: datetime) -> None:
         """Remember that a bus confirmed them."""
-        self._session.change(_SENT, {"ids": self._session.listed(event_ids), "now": at})
+        self._session.put(_SENT, {"ids": self._session.listed(event_ids), "now": at})
 
 
 class Jobs(Repository, ports.Jobs):
@@ -250,11 +250,11 @@ class Replies(Repository, ports.Replies):
 
     def answer(self, key: UUID, status: int, body: bytes) -> None:
         """Remember the answer."""
-        self._session.change(_ANSWER, {"id": key, "status": status, "body": body})
+        self._session.put(_ANSWER, {"id": key, "status": status, "body": body})
 
     def forget(self, key: UUID) -> None:
         """Drop an unanswered request, so that it can be made again."""
-        self._session.change(_FORGET, {"id": key})
+        self._session.put(_FORGET, {"id": key})
 
     def purge(self, before: datetime, limit: int) -> int:
         """Delete up to ``limit`` rows opened before ``before``; return how many."""

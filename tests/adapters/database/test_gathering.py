@@ -125,6 +125,7 @@ def test_a_row_without_an_id_waits_for_nobody_of_its_table(uow: DatabaseUnitOfWo
     uow.jobs.withdraw(JobId(new_id()))
     uow.outbox.append(an_event())
     uow.outbox.sent([], now)
+    end(uow)
     assert [text.count("events") > 0 for text in wire.sent] == [False, False, True, True]
 
 
