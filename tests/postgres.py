@@ -25,6 +25,7 @@ from typing import Any, TypeVar
 
 import asyncpg  # type: ignore[import-untyped]
 from sqlalchemy import make_url
+from tests.waiting import PATIENCE
 
 T = TypeVar("T")
 
@@ -78,7 +79,7 @@ class Server:
 
 
 async def _run(url: str, sql: str) -> None:
-    connection = await asyncpg.connect(url, timeout=10, command_timeout=20)
+    connection = await asyncpg.connect(url, timeout=PATIENCE, command_timeout=PATIENCE)
     try:
         await connection.execute(sql)
     finally:
@@ -113,7 +114,7 @@ class PrivateServer(Server):
         command = [str(self._bin / "postgres"), "-D", str(self._home / "data"), "-p", str(self._port), *options]
         with (self._home / "log").open("ab") as log:
             self._process = subprocess.Popen(command, stdout=log, stderr=log, **_as_nobody())
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + PATIENCE
         while time.monotonic() < deadline:
             with contextlib.suppress(OSError, asyncpg.PostgresError):
                 self.run("SELECT 1")
@@ -127,12 +128,12 @@ class PrivateServer(Server):
         """Stop: SIGINT ends connections at once, SIGQUIT is a crash."""
         if self._process is not None:
             self._process.send_signal(how)
-            self._process.wait(30)
+            self._process.wait(PATIENCE)
             self._process = None
 
     def _call(self, program: str, *arguments: str) -> None:
         command = [str(self._bin / program), *arguments]
-        done = subprocess.run(command, capture_output=True, timeout=60, check=False, **_as_nobody())
+        done = subprocess.run(command, capture_output=True, timeout=600, check=False, **_as_nobody())
         if done.returncode:
             raise RuntimeError(f"{program} failed: {done.stderr.decode()[-2000:]}")
 

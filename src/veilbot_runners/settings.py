@@ -243,6 +243,7 @@ def _known() -> set[str]:
 def _check(settings: Settings) -> None:
     """Refuse combinations that would fail later or be unsafe."""
     settings.address  # noqa: B018 - reading it is the check
+    _check_keys(settings)
     telegram, stripe = settings.telegram, settings.stripe
     if telegram.mode == "webhook" and telegram.token and not telegram.webhook_secret:
         _refuse("TELEGRAM__WEBHOOK_SECRET", "is required in webhook mode")
@@ -250,6 +251,18 @@ def _check(settings: Settings) -> None:
         _refuse("STRIPE__WEBHOOK_SECRET", "is required with a Stripe key: unsigned events are never read")
     if settings.env == "prod":
         _check_prod(settings)
+
+
+def _check_keys(settings: Settings) -> None:
+    """Refuse keys that seal badly before anything is opened or migrated."""
+    if not settings.encryption_keys:
+        return
+    from veilbot_adapters.sealing import SealingSecrets  # noqa: PLC0415 - only a shop with keys pays for it
+
+    try:
+        SealingSecrets([key.get_secret_value() for key in settings.encryption_keys])
+    except InvalidInput as error:
+        raise InvalidInput(f"{PREFIX}ENCRYPTION_KEYS: {error}", field=f"{PREFIX}ENCRYPTION_KEYS") from None
 
 
 def _check_prod(settings: Settings) -> None:

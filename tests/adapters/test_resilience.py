@@ -226,7 +226,7 @@ async def opened(clock: MemoryClock) -> Breaker:
 
 
 async def test_few_are_in_flight_some_wait_and_the_rest_is_refused_at_once(make: Callable[[Limits], Guard]) -> None:
-    guard = make(Limits(in_flight=4, waiting=16))
+    guard = make(Limits(in_flight=4, waiting=16, wait=600))
     other = Other(*["hang"] * 20)
     async with asyncio.TaskGroup() as group:
         for _ in range(20):
@@ -258,7 +258,7 @@ async def test_who_waited_while_the_breaker_opened_is_refused(make: Callable[[Li
     async with asyncio.TaskGroup() as group:
         first = group.create_task(_result(guard.call(hanging)))
         await asyncio.sleep(0)
-        second = group.create_task(_result(guard.call(waiting, patience=5)))
+        second = group.create_task(_result(guard.call(waiting, patience=600)))
     assert isinstance(first.result(), Unavailable)
     assert isinstance(second.result(), Unavailable)
     assert waiting.calls == 0

@@ -5,6 +5,7 @@ from collections.abc import Awaitable, Callable
 from uuid import UUID
 
 import pytest
+from tests.waiting import PATIENCE
 
 from veilbot_adapters.failing import ArmedFailpoints
 from veilbot_adapters.memory import MemoryVpn
@@ -31,7 +32,7 @@ async def test_the_server_has_done_it(name: str, action: str, error: type[Except
         await servers.issue(ENDPOINT, KEY)
     vpn = UnheardVpn(servers, ArmedFailpoints(f"C8:{action}"))
     with pytest.raises(error):
-        async with asyncio.timeout(0.05):
+        async with asyncio.timeout(0.05 if action == "hang" else PATIENCE):
             await CALLS[name](vpn)
     assert (str(KEY.id) in servers.servers[SERVER].keys) is (name != "revoke")
     await CALLS[name](vpn)

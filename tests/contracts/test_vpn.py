@@ -5,6 +5,7 @@ from contextlib import AsyncExitStack
 
 import pytest
 from tests.contracts.vpn_worlds import CoreWorld, MemoryWorld, OutlineWorld
+from tests.waiting import PATIENCE
 
 from veilbot_adapters.memory.clock import MemoryClock
 from veilbot_adapters.memory.ids import MemoryIds
@@ -40,7 +41,7 @@ class TestVpnProtocol(VpnContract):
             yield MemoryWorld()
             return
         clock = MemoryClock()
-        guards = Guards(clock, MemoryIds(clock), Limits(attempts=1, timeout=0.3))
+        guards = Guards(clock, MemoryIds(clock), Limits(attempts=1, timeout=PATIENCE))
         async with AsyncExitStack() as stack:
             if request.param == "outline":
                 outline = OutlineProtocol(guards, allow_private=True)

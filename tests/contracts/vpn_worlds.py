@@ -1,7 +1,10 @@
 """Adapters for VPN servers with a hand on their servers, for the contract."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from uuid import UUID
+
+from tests.waiting import PATIENCE
 
 from veilbot_adapters.memory.vpn import MemoryVpn
 from veilbot_adapters.testing.vpn import VpnSubject
@@ -15,6 +18,12 @@ from veilbot_runners.sandbox.outline import OutlineSandbox
 from veilbot_runners.sandbox.outline_server import Outage
 from veilbot_runners.sandbox.v2ray import V2RaySandbox
 from veilbot_runners.sandbox.v2ray_server import Outage as CoreOutage
+
+
+def hurry(vpn: OutlineProtocol | V2RayProtocol, seconds: float) -> None:
+    """Let its calls to the servers that it has met take no longer; what was sent on an open connection arrives."""
+    for guard in vpn._guards._guards.values():
+        guard.limits = replace(guard.limits, timeout=seconds)
 
 
 class MemoryWorld(VpnSubject):
@@ -50,7 +59,7 @@ class OutlineWorld(VpnSubject):
     """The Outline adapter against the sandbox's servers."""
 
     def __init__(self, sandbox: OutlineSandbox, vpn: OutlineProtocol) -> None:
-        self.vpn = vpn
+        self.vpn: OutlineProtocol = vpn
         self._sandbox = sandbox
         self._servers = list(sandbox.servers.values())
         self.given = self._given(0)
@@ -76,16 +85,19 @@ class OutlineWorld(VpnSubject):
 
     async def up(self) -> None:
         await self._sandbox.play(self._servers[0].name, Outage.NONE)
+        hurry(self.vpn, PATIENCE)
 
     async def lose_answer(self) -> None:
+        await self.vpn.probe(self.endpoint())
         await self._sandbox.play(self._servers[0].name, Outage.LOST)
+        hurry(self.vpn, 0.5)
 
 
 class CoreWorld(VpnSubject):
     """The V2Ray adapter against the sandbox's cores."""
 
     def __init__(self, sandbox: V2RaySandbox, vpn: V2RayProtocol, proxy: str) -> None:
-        self.vpn = vpn
+        self.vpn: V2RayProtocol = vpn
         self._servers = list(sandbox.servers.values())
         method = {"method": "aes-128-gcm"} if proxy == "shadowsocks" else {}
         rest = {"inbound": "in", "address": "vpn.example.com", "port": "443", "proxy": proxy, **method}
@@ -110,6 +122,9 @@ class CoreWorld(VpnSubject):
 
     async def up(self) -> None:
         await self._servers[0].play(CoreOutage.NONE)
+        hurry(self.vpn, PATIENCE)
 
     async def lose_answer(self) -> None:
+        await self.vpn.probe(self.endpoint())
         await self._servers[0].play(CoreOutage.LOST)
+        hurry(self.vpn, 0.5)

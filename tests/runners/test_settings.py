@@ -4,13 +4,14 @@ from pathlib import Path
 
 import pytest
 
+from veilbot_adapters.sealing import new_key
 from veilbot_core.domain.errors import InvalidInput
 from veilbot_runners.settings import Settings, _known, load
 
 CANARY = "canary-7f3a-secret"
 PROD = {
     "VEILBOT_ENV": "prod",
-    "VEILBOT_ENCRYPTION_KEYS": "k" * 43,
+    "VEILBOT_ENCRYPTION_KEYS": new_key(),
     "VEILBOT_PUBLIC_URL": "https://shop.example",
 }
 
@@ -93,6 +94,8 @@ def test_a_wrong_value_is_named_and_not_shown(monkeypatch: pytest.MonkeyPatch, n
     ("name", "value"),
     [
         ("VEILBOT_ENCRYPTION_KEYS", ""),
+        ("VEILBOT_ENCRYPTION_KEYS", "k" * 43),
+        ("VEILBOT_ENCRYPTION_KEYS", "short"),
         ("VEILBOT_FAILPOINT", "C7:kill"),
         ("VEILBOT_ALLOW_PRIVATE_SERVERS", "true"),
         ("VEILBOT_PUBLIC_URL", "http://shop.example"),

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pytest
 from tests.services.shop import Outside, build
+from tests.waiting import PATIENCE
 
 from veilbot_core.application import Application
 from veilbot_core.domain.ids import derive
@@ -40,7 +41,7 @@ async def test_jobs_that_end_all_at_once_leave_a_worker_that_goes_on() -> None:
     await application.storage.write(lambda uow: uow.jobs.ask(*jobs))
     handlers = {**application.work.handlers, JobKind.ALERT: finish}
     work = replace(application.work, handlers=handlers)
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(PATIENCE):
         await Worker(application=replace(application, work=work), slots=2, drain=1.0).run(stop)
     assert not left
 
@@ -65,7 +66,7 @@ async def test_a_job_that_does_not_end_is_given_back_and_that_is_no_failure_of_i
 
     job = Job.ask(JobKind.ALERT, derive("alert", 1), out.clock.now())
     await application.storage.write(lambda uow: uow.jobs.ask(job))
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(PATIENCE):
         await Worker(application=with_handlers(application, alert=hang), drain=0.05).run(stop)
     assert ended.is_set()
     (again,) = [one for one in await application.work.claim(10) if one.kind is JobKind.ALERT]

@@ -22,7 +22,7 @@ class LimiterSubject:
 class LimiterContract:
     """A `Limiter` counts per name in fixed windows, exactly.
 
-    Windows are given in seconds; the tests use 2 s and 60 s, and let at most 2.1 s pass.
+    Windows are given in seconds; the tests use 1 s and 600 s, and let at most a second pass.
     """
 
     @pytest.fixture
@@ -34,37 +34,38 @@ class LimiterContract:
         assert isinstance(subject.limiter, Limiter)
 
     async def test_it_allows_so_many_and_counts_down(self, subject: LimiterSubject) -> None:
-        verdicts = [await subject.limiter.hit("a", 3, 60) for _ in range(3)]
+        verdicts = [await subject.limiter.hit("a", 3, 600) for _ in range(3)]
         assert verdicts == [Verdict(allowed=True, remaining=left, retry_after=0.0) for left in (2, 1, 0)]
 
     async def test_one_too_many_hears_when_to_come_back(self, subject: LimiterSubject) -> None:
-        await subject.limiter.hit("a", 1, 60)
-        verdict = await subject.limiter.hit("a", 1, 60)
+        await subject.limiter.hit("a", 1, 600)
+        verdict = await subject.limiter.hit("a", 1, 600)
         assert not verdict.allowed
         assert verdict.remaining == 0
-        assert 58 < verdict.retry_after <= 60
+        assert 500 < verdict.retry_after <= 600
 
     async def test_waiting_as_long_as_it_said_is_enough(self, subject: LimiterSubject) -> None:
-        await subject.limiter.hit("a", 1, 2)
-        verdict = await subject.limiter.hit("a", 1, 2)
+        verdict = await subject.limiter.hit("a", 1, 1)
+        while verdict.allowed:  # a window may end in between, on a machine that stands still
+            verdict = await subject.limiter.hit("a", 1, 1)
         await subject.elapse(verdict.retry_after)
-        assert (await subject.limiter.hit("a", 1, 2)).allowed
+        assert (await subject.limiter.hit("a", 1, 1)).allowed
 
     async def test_refused_hits_do_not_prolong_the_window(self, subject: LimiterSubject) -> None:
-        await subject.limiter.hit("a", 1, 2)
-        for _ in range(3):
-            await subject.elapse(0.5)
-            await subject.limiter.hit("a", 1, 2)
-        await subject.elapse(0.6)
-        assert (await subject.limiter.hit("a", 1, 2)).allowed
+        await subject.limiter.hit("a", 1, 600)
+        first = await subject.limiter.hit("a", 1, 600)
+        for number in (1, 2, 3):
+            await subject.elapse(0.3)
+            verdict = await subject.limiter.hit("a", 1, 600)
+            assert verdict.retry_after < first.retry_after - 0.3 * number + 0.1
 
     async def test_names_are_counted_apart(self, subject: LimiterSubject) -> None:
-        await subject.limiter.hit("a", 1, 60)
-        assert (await subject.limiter.hit("b", 1, 60)).allowed
+        await subject.limiter.hit("a", 1, 600)
+        assert (await subject.limiter.hit("b", 1, 600)).allowed
 
     async def test_a_limit_of_nothing_allows_nothing(self, subject: LimiterSubject) -> None:
-        assert not (await subject.limiter.hit("a", 0, 60)).allowed
+        assert not (await subject.limiter.hit("a", 0, 600)).allowed
 
     async def test_hits_at_the_same_time_are_each_counted_once(self, subject: LimiterSubject) -> None:
-        verdicts = await asyncio.gather(*(subject.limiter.hit("a", 30, 60) for _ in range(100)))
+        verdicts = await asyncio.gather(*(subject.limiter.hit("a", 30, 600) for _ in range(100)))
         assert sorted(v.remaining for v in verdicts if v.allowed) == list(range(30))

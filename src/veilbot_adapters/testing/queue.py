@@ -14,6 +14,8 @@ from veilbot_core.domain.ids import JobId
 from veilbot_core.domain.jobs import JobKind, Ticket
 from veilbot_core.ports.queue import JobQueue
 
+_PATIENCE = 60.0  # seconds after which something will never happen, on any machine
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobQueueSubject:
@@ -63,14 +65,14 @@ class Worker:
 
 async def until(true: Callable[[], bool]) -> None:
     """Wait, within bounds, until something is true."""
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(_PATIENCE):
         while not true():  # noqa: ASYNC110 - what is waited for may be far away
             await asyncio.sleep(0.01)
 
 
 @asynccontextmanager
 async def working(
-    queue: JobQueue, *, slots: int = 4, drain: float = 5.0, closed: bool = False, fails: int = 0
+    queue: JobQueue, *, slots: int = 4, drain: float = _PATIENCE, closed: bool = False, fails: int = 0
 ) -> AsyncIterator[Worker]:
     """Let a worker consume; it is told of failures and of its gate before the first ticket comes."""
     worker = Worker(fails=fails)

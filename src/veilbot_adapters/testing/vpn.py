@@ -61,7 +61,8 @@ def key(number: int, *, limit: int | None = None) -> KeySpec:
 class VpnContract:
     """A `VpnProtocol` makes keys be there or be gone, idempotently, and tells what it knows from what it does not.
 
-    Give the adapter little patience (0.3 s) and one attempt: two of the tests wait for answers that do not come.
+    Give the adapter one attempt, and little patience while `lose_answer` holds (0.5 s): a test waits for answers that
+    do not come. Otherwise be generous with it, or a busy machine fails you.
     """
 
     @pytest.fixture

@@ -53,6 +53,8 @@ class Message:
     """What came or did not arrive, where the notice is about money alone."""
     subscription_id: UUID | None = None
     """For the buttons that belong to it."""
+    order_id: UUID | None = None
+    """Whose money it is about, if it is about an order's."""
     reminder: str = ""
     """Which reminder it is: ``3d``, ``1d``, ``1h``."""
 

@@ -101,6 +101,7 @@ class Notices:
             link=self._link(subscription),
             keys=self._opened(uow, keys),
             subscription_id=subscription.id,
+            order_id=order.id,
         )
 
     def _held(self, uow: UnitOfWork, job: Job) -> tuple[User, Message] | None:
@@ -160,7 +161,7 @@ class Notices:
 
     def _plain(self, uow: UnitOfWork, order: Order, notice: Notice) -> tuple[User, Message]:
         user = uow.users.get(order.user_id)
-        return user, Message(notice=notice, language=user.language, tariff=order.terms.name)
+        return user, Message(notice=notice, language=user.language, tariff=order.terms.name, order_id=order.id)
 
     def _opened(self, uow: UnitOfWork, keys: Sequence[Key]) -> tuple[Access, ...]:
         return opened(self.secrets, keys, {of: uow.servers.get(of).country for of in {k.server_id for k in keys}})

@@ -76,7 +76,7 @@ class _Post(Operation):
             name="Idempotency-Key",
             param_in="header",
             description="1 to 255 printable characters; the same request sent again under it gets the same answer.",
-            schema=Schema(type=OpenAPIType.STRING, min_length=1, max_length=255),
+            schema=Schema(type=OpenAPIType.STRING, min_length=1, max_length=255, pattern="^[ -~]+$"),
             required=False,
             example="6f1c7c52-order-42",
         )
@@ -160,12 +160,18 @@ _TAGS = (
 
 
 class _Document(OpenAPI):
-    """The document with names that a client's generator can use: ``UserPage``, not a path through our modules."""
+    """The document with names that a client's generator can use: ``UserPage``, not a path through our modules.
+
+    It says of every body what `StrictRequest` does: a field that it lacks is an error.
+    """
 
     def to_schema(self) -> dict[str, Any]:
         """Return the document as JSON takes it."""
         text = json.dumps(super().to_schema())
         named: dict[str, Any] = json.loads(re.sub(r'\bPage_[\w.]*\.(\w+?)View_(?=")', r"\1Page", text))
+        bodies = json.dumps([one.get("requestBody") for path in named["paths"].values() for one in path.values()])
+        for name in set(re.findall(r'"#/components/schemas/(\w+)"', bodies)):
+            named["components"]["schemas"][name]["additionalProperties"] = False
         return named
 
 

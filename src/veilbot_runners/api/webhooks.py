@@ -16,6 +16,7 @@ from litestar.exceptions import MethodNotAllowedException
 from litestar.exceptions.http_exceptions import RequestEntityTooLarge
 from litestar.handlers import ASGIRouteHandler
 from litestar.openapi.datastructures import ResponseSpec
+from litestar.openapi.spec import OpenAPIResponse, Schema
 from litestar.params import FromPath
 from litestar.types import Receive, Scope, Send
 from msgspec import Struct
@@ -55,8 +56,16 @@ class _Webhook(Signed):
     """An operation that providers and Telegram call."""
 
     def __post_init__(self) -> None:
-        """Name the header by which Telegram proves itself; payment providers each have their own."""
+        """Name the header by which Telegram proves itself, as providers each have their own; and tell answers apart.
+
+        A receipt is an object like any call of the Bot API, so an answer may be both: `oneOf` would refuse it.
+        """
         super().__post_init__()
+        answer = (self.responses or {}).get("200")
+        if isinstance(answer, OpenAPIResponse) and answer.content is not None:
+            for kind in answer.content.values():
+                if isinstance(kind.schema, Schema) and kind.schema.one_of:
+                    kind.schema = Schema(any_of=kind.schema.one_of)
         self.parameters = [*(self.parameters or []), header(_SECRET, "What was given to setWebhook; Telegram only.")]
 
 

@@ -17,8 +17,9 @@ from veilbot_runners.bot.desk import Desk, Person
 from veilbot_runners.bot.lanes import Lanes, LocalLanes, SharedLanes
 from veilbot_runners.bot.polling import Poller
 from veilbot_runners.bot.presence import Webhook, announce
-from veilbot_runners.bot.screens import Call
-from veilbot_runners.bot.wire import Wire
+from veilbot_runners.bot.screens import Call, Screen
+from veilbot_runners.bot.shop import billed
+from veilbot_runners.bot.wire import Bills, Wire
 from veilbot_runners.bot.words import Words
 
 lean.load()  # before anything else imports aiogram
@@ -40,7 +41,7 @@ Raw = Mapping[str, Any]
 class TelegramBot:
     """The customer's side of the shop; every decision is made by the application's services."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - one parameter per thing that the container chose
         self,
         application: Application,
         token: str,
@@ -48,6 +49,7 @@ class TelegramBot:
         wire: Wire,
         texts: Words,
         draw: Callable[[str], bytes],
+        bills: Bills,
         api_base: str | None = None,
         webhook: Webhook | None = None,
         support: str = "",
@@ -57,6 +59,7 @@ class TelegramBot:
         self._webhook = webhook
         self._clock = application.clock
         self._wire = wire
+        self._bills = bills
         self._desk = Desk(application, texts, draw=draw, provider=Provider.STRIPE, support=support)
         self._lanes: Lanes = LocalLanes()
         if webhook is not None and webhook.several:
@@ -161,9 +164,19 @@ class TelegramBot:
         calls = [screens.answer(query.id, screen.toast)]
         if screen.text and isinstance(message, Message) and message.text is not None:
             calls.append(screens.edit(message.chat.id, message.message_id, screen))
+            await self._note_bill(message, screen)
         elif screen.text or screen.pictures:
             calls.extend(screens.send(message.chat.id, screen))
         return calls
+
+    async def _note_bill(self, message: Message, screen: Screen) -> None:
+        """Remember which message asks for money; only one that did carries the button that asks whether it came."""
+        keyboard = message.reply_markup.inline_keyboard if message.reply_markup else []
+        asked = [billed(button.callback_data or "") for row in keyboard for button in row]
+        for order_id in {order_id for order_id in asked if order_id not in {None, screen.bill}}:
+            await self._bills.left(order_id)
+        if screen.bill is not None:
+            await self._bills.shown(screen.bill, message.message_id)
 
     async def _on_membership(self, change: ChatMemberUpdated) -> Calls:
         """A customer who shut the bot out is found out when a message does not arrive; one who returns, here."""

@@ -76,6 +76,7 @@ class Desk:
             "c": Tap(shop.pay, ids=1, choice=True, buys=True),
             "e": Tap(shop.renew, ids=1),
             "p": Tap(shop.pay_renewal, ids=2, buys=True),
+            "o": Tap(shop.check, ids=1),
             "k": Tap(cabinet.keys),
             "s": Tap(cabinet.holding, ids=1),
             "q": Tap(cabinet.qr, ids=1),

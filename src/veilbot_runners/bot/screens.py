@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from html import unescape
 from typing import Any
+from uuid import UUID
 
 _TAG = re.compile(r"<[^>]*>")
 Button = Mapping[str, str]
@@ -26,6 +27,8 @@ class Screen:
     text: str = ""
     rows: tuple[Row, ...] = ()
     pictures: tuple[Picture, ...] = ()
+    bill: UUID | None = None
+    """The order whose money it asks for, if it does."""
     toast: str = ""
     """A few words over the chat, instead of a screen where there is no text."""
 

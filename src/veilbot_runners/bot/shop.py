@@ -2,9 +2,10 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from uuid import UUID
 
-from veilbot_core.domain.ids import SubscriptionId, TariffId
-from veilbot_core.domain.order import Order
+from veilbot_core.domain.ids import OrderId, SubscriptionId, TariffId
+from veilbot_core.domain.order import Order, OrderStatus
 from veilbot_core.domain.payment import Provider
 from veilbot_core.domain.policy import Policy
 from veilbot_core.domain.subscription import Standing
@@ -13,11 +14,13 @@ from veilbot_core.services.catalog import Catalog
 from veilbot_core.services.checkout import Checkout
 from veilbot_core.services.subscriptions import Holding, Subscriptions
 from veilbot_runners.bot import screens
-from veilbot_runners.bot.data import pack
-from veilbot_runners.bot.guide import home
+from veilbot_runners.bot.data import pack, unpack
+from veilbot_runners.bot.guide import home, menu
 from veilbot_runners.bot.screens import Button, Row, Screen, column, goto
 from veilbot_runners.bot.words import Visit
 
+_ASK = "o"
+"""Leads to the question whether an order's money came; only bills carry it."""
 _MOST = 20  # buttons of one screen that a person still reads
 
 
@@ -91,6 +94,22 @@ class Shop:
         order = await self.checkout.open(visit.user.id, tariff_id, self.provider, subscription_id=subscription_id)
         return self._bill(visit, order, back=pack("e", subscription_id))
 
+    async def check(self, visit: Visit) -> Screen:
+        """Say whether the money came; a screen that asks for money that is there stops asking."""
+        order = await self.checkout.get(OrderId(visit.ids[0]), of=visit.user.id)
+        name = order.terms.name
+        match order.status:
+            case OrderStatus.PENDING:
+                return Screen(toast=visit.say("bill-waiting"))
+            case OrderStatus.CANCELED:
+                return Screen(text=visit.say("bill-closed", tariff=name), rows=menu(visit))
+            case OrderStatus.HELD | OrderStatus.REFUNDED:
+                return Screen(text=visit.say(order.status.value, tariff=name), rows=menu(visit))
+            case OrderStatus.PAID | OrderStatus.FULFILLED:
+                return Screen(
+                    text=visit.say("bill-paid", tariff=name), rows=((goto(visit.say("button-keys"), "k"),), home(visit))
+                )
+
     async def _pay(self, visit: Visit, tariff_id: TariffId, country: str | None) -> Screen:
         order = await self.checkout.open(visit.user.id, tariff_id, self.provider, country=country)
         return self._bill(visit, order, back="n")
@@ -114,7 +133,10 @@ class Shop:
                 where = visit.say("pay-where", country=words.country(language, order.country))
             text = visit.say("pay", where=where, **values)
         pay = screens.visit(visit.say("button-pay", price=price), order.checkout_url or "")
-        return Screen(text=text, rows=((pay,), (goto(visit.say("button-back"), back), *home(visit))))
+        ask = goto(visit.say("button-paid"), pack(_ASK, order.id))
+        return Screen(
+            text=text, rows=((pay,), (ask,), (goto(visit.say("button-back"), back), *home(visit))), bill=order.id
+        )
 
     def _offers(self, visit: Visit, tariffs: Sequence[Tariff], lead: Callable[[Tariff], str]) -> tuple[Row, ...]:
         return column(
@@ -152,6 +174,12 @@ class Shop:
     def _renewal(self, visit: Visit, holding: Holding) -> str:
         day = visit.words.day(visit.language, holding.subscription.ends_at)
         return visit.say("button-renew-one", name=holding.subscription.terms.name, day=day)
+
+
+def billed(data: str) -> UUID | None:
+    """Return the order whose money a button asks about, if it does."""
+    carried = unpack(data, 1) if data.startswith(_ASK) else None
+    return carried[0][0] if carried is not None else None
 
 
 def _pairs(buttons: Sequence[Button]) -> tuple[Row, ...]:

@@ -3,6 +3,7 @@
 from abc import abstractmethod
 from collections.abc import Mapping
 from typing import Any, Protocol
+from uuid import UUID
 
 
 class Wire(Protocol):
@@ -21,3 +22,15 @@ class Wire(Protocol):
     @abstractmethod
     async def upload(self, method: str, payload: Mapping[str, Any], field: str, content: bytes) -> Any:  # noqa: ANN401
         """Call a method with one PNG file; raises as `call` does."""
+
+
+class Bills(Protocol):
+    """Which messages ask for money."""
+
+    @abstractmethod
+    async def shown(self, order_id: UUID, message_id: int) -> None:
+        """Remember that this message of the customer's chat asks for the order's money."""
+
+    @abstractmethod
+    async def left(self, order_id: UUID) -> None:
+        """Forget it: the message shows something else now."""

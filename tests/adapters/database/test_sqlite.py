@@ -4,15 +4,16 @@ import asyncio
 import os
 import sqlite3
 import threading
-import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 
 import pytest
 from tests.contracts.storage.conftest import Bell, WallClock
 from tests.contracts.storage.things import a_job, a_subscription, a_tariff, a_user, an_order
+from tests.waiting import PATIENCE, until
 
 from veilbot_adapters.database import Database, connect
 from veilbot_adapters.database.database import file_of, parse
@@ -52,8 +53,43 @@ async def test_every_commit_is_asked_to_reach_the_disk(database: Database, sqlit
     other.close()
 
 
-async def test_a_failed_commit_fails_its_whole_group_and_nothing_else(database: Database) -> None:
-    user, bell = a_user(), database._doorbell  # type: ignore[attr-defined]
+@contextmanager
+def held(
+    database: Database, group: asyncio.TaskGroup, first: Callable[[UnitOfWork], object] = lambda _: None
+) -> Iterator[tuple[threading.Event, asyncio.Task[bool]]]:
+    """Let a unit of work hold the writer meanwhile; the others wait behind it."""
+    begun, gate = threading.Event(), threading.Event()
+
+    def hold(uow: UnitOfWork) -> bool:
+        first(uow)
+        begun.set()
+        return gate.wait(PATIENCE)
+
+    task = group.create_task(database.write(hold))
+    try:
+        yield begun, task
+    finally:
+        gate.set()
+
+
+class Still(WallClock):
+    """A group is closed after a moment; here it is not."""
+
+    def monotonic(self) -> float:
+        return 0.0
+
+
+@pytest.fixture
+async def gathering(sqlite_url: str) -> AsyncIterator[Database]:
+    """A database in which all who wait become one group, however slow they are."""
+    database = connect(sqlite_url, Bell(), Still())
+    yield database
+    await database.close()
+
+
+async def test_a_failed_commit_fails_its_whole_group_and_nothing_else(gathering: Database) -> None:
+    database, user, gate = gathering, a_user(), threading.Event()
+    bell = database._doorbell  # type: ignore[attr-defined]
 
     def spoil(uow: UnitOfWork) -> None:
         uow.users._session._cursor.execute("PRAGMA defer_foreign_keys = ON")  # type: ignore[attr-defined]
@@ -64,45 +100,48 @@ async def test_a_failed_commit_fails_its_whole_group_and_nothing_else(database: 
             await database.write(work)  # type: ignore[arg-type]
 
     async with asyncio.TaskGroup() as group:
-        group.create_task(database.write(lambda _: time.sleep(0.05)))  # the others wait behind it and become a group
-        await asyncio.sleep(0)
+        group.create_task(fails(lambda _: gate.wait(PATIENCE)))  # the others wait behind it
         group.create_task(fails(lambda uow: uow.users.add(user)))
         group.create_task(fails(lambda uow: uow.jobs.ask(a_job())))
         group.create_task(fails(spoil))
+        await asyncio.sleep(0)
+        gate.set()
     assert list(await database.read(lambda uow: uow.users.page(limit=9))) == []
     assert bell.rings == 0
     await database.write(lambda uow: uow.users.add(user))
     assert await database.read(lambda uow: uow.users.get(user.id)) == user
 
 
-async def test_many_writers_share_few_commits(database: Database, sqlite_url: str) -> None:
-    path = file_of(parse(sqlite_url))
+async def test_many_writers_share_few_commits(gathering: Database, sqlite_url: str) -> None:
+    database, path = gathering, file_of(parse(sqlite_url))
     await database.write(lambda uow: uow.users.add(a_user()))
     before = path.with_name(f"{path.name}-wal").stat().st_size
     async with asyncio.TaskGroup() as group:
-        group.create_task(database.write(lambda _: time.sleep(0.05)))
-        for _ in range(100):
-            group.create_task(database.write(lambda uow: uow.users.add(a_user())))
+        with held(database, group):
+            for _ in range(100):
+                group.create_task(database.write(lambda uow: uow.users.add(a_user())))
+            await asyncio.sleep(0)
     pages = (path.with_name(f"{path.name}-wal").stat().st_size - before) / 4096
     assert pages < 60  # one commit each would have written three pages each
 
 
 async def test_a_slow_unit_of_work_does_not_hold_up_the_loop(database: Database) -> None:
     async with asyncio.TaskGroup() as group:
-        slow = group.create_task(database.write(lambda _: time.sleep(0.2)))
-        ticks = 0
-        while not slow.done():
-            await asyncio.sleep(0.005)
-            ticks += 1
-    assert ticks > 10
+        with held(database, group) as (begun, slow):
+            await until(begun.is_set)
+            for _ in range(10):
+                await asyncio.sleep(0.005)
+            assert not slow.done()
+    assert slow.result(), "it would still wait if it held up who lets it go"
 
 
 async def test_readers_do_not_wait_for_the_writer(database: Database) -> None:
     async with asyncio.TaskGroup() as group:
-        slow = group.create_task(database.write(lambda uow: [uow.users.add(a_user()), threading.Event().wait(0.3)]))
-        await asyncio.sleep(0.05)
-        assert list(await database.read(lambda uow: uow.users.page(limit=1))) == []
-        assert not slow.done()
+        with held(database, group, lambda uow: uow.users.add(a_user())) as (begun, slow):
+            await until(begun.is_set)
+            assert list(await database.read(lambda uow: uow.users.page(limit=1))) == []
+            assert not slow.done()
+    assert len(await database.read(lambda uow: uow.users.page(limit=9))) == 1
 
 
 async def test_a_writer_waits_for_another_process(database: Database, sqlite_url: str) -> None:
@@ -133,15 +172,16 @@ async def test_the_threads_end_with_the_last_of_the_work(sqlite_url: str) -> Non
 
 
 async def test_it_outlives_the_loop_that_used_it(sqlite_url: str) -> None:
-    database = connect(sqlite_url, Bell(), WallClock())
+    database, gate = connect(sqlite_url, Bell(), WallClock()), threading.Event()
 
     async def leave() -> None:
         async with asyncio.timeout(0.01):
-            await database.write(lambda _: time.sleep(0.1))
+            await database.write(lambda _: gate.wait(PATIENCE))
 
     def elsewhere() -> None:
         with pytest.raises(TimeoutError):
             asyncio.run(leave())
+        gate.set()
         asyncio.run(database.write(lambda uow: uow.users.add(a_user())))
 
     with ThreadPoolExecutor(1) as pool:

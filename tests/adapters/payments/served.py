@@ -13,6 +13,7 @@ from uuid import uuid4
 import httpx
 import uvicorn
 from litestar import Litestar, Request, Response, post
+from tests.waiting import PATIENCE
 
 from veilbot_adapters.payments.stripe import StripeGateway
 from veilbot_adapters.resilience import Guard, Limits
@@ -57,7 +58,7 @@ class ServedStripe:
 
     async def told(self, how_many: int) -> list[Heard]:
         """Wait until so many webhooks came since the last clearing."""
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(PATIENCE):
             while len(self.heard) < how_many:
                 self.came.clear()
                 await self.came.wait()
@@ -73,7 +74,7 @@ async def serve_stripe() -> AsyncIterator[ServedStripe]:
     sandbox = StripeSandbox(SECRET_KEY, WEBHOOK_SECRET, f"{url}/hook", url, first_wait=0.01)
     sandbox.late, sandbox.slowness = 0.05, 0.4
 
-    async with httpx.AsyncClient(base_url=url, trust_env=False) as http:
+    async with httpx.AsyncClient(base_url=url, trust_env=False, timeout=PATIENCE) as http:
         served = ServedStripe(sandbox, url, http)
 
         @post("/hook")
@@ -92,7 +93,7 @@ async def serve_stripe() -> AsyncIterator[ServedStripe]:
 
 
 async def _started(server: uvicorn.Server) -> None:
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(PATIENCE):
         while not server.started:  # noqa: ASYNC110 - uvicorn has no event for it
             await asyncio.sleep(0.005)
 

@@ -66,8 +66,8 @@ class TestWhatFailuresMean:
         assert (await failure(gateway.open_checkout(an_order()))).retry_after == 1.0
 
     async def test_a_slow_answer_to_a_question_is_unavailable(self, served: ServedStripe) -> None:
-        async with gateway_to(served.api_base, limits=IMPATIENT) as gateway:
-            order = await opened(gateway)
+        async with gateway_to(served.api_base) as patient, gateway_to(served.api_base, limits=IMPATIENT) as gateway:
+            order = await opened(patient)
             served.sandbox.troubles.append(Trouble.SLOW)
             assert type(await failure(gateway.fetch(order))) is Unavailable
 

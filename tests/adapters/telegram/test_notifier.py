@@ -8,6 +8,7 @@ import pytest
 from tests.adapters.telegram.pictures import decode
 from tests.adapters.telegram.test_letters import KEY, READY
 from tests.runners.bot.telegram import TEXTS, TOKEN, Telegram, open_telegram
+from tests.waiting import PATIENCE
 
 from veilbot_adapters.memory import MemoryClock, MemoryIds
 from veilbot_adapters.resilience import Guard, Limits
@@ -45,7 +46,7 @@ async def notifier(telegram: Telegram) -> AsyncIterator[TelegramNotifier]:
 
 
 def make(base: str, *, attempts: int = 1, token: str = TOKEN, admins: tuple[int, ...] = ()) -> TelegramNotifier:
-    limits = Limits(attempts=attempts, in_flight=32, timeout=2, backoff=0)
+    limits = Limits(attempts=attempts, in_flight=32, timeout=PATIENCE, backoff=0)
     guard = Guard("telegram", CLOCK, MemoryIds(CLOCK), limits)
     return TelegramNotifier(BotApi(token, guard, Pace(CLOCK, 0), api_base=base), TEXTS, admin_ids=admins)
 

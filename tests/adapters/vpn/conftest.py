@@ -6,6 +6,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from uuid import UUID
 
 import pytest
+from tests.waiting import PATIENCE
 
 from veilbot_adapters.memory.clock import MemoryClock
 from veilbot_adapters.memory.ids import MemoryIds
@@ -96,15 +97,15 @@ async def adapter(clock: MemoryClock, patience: float) -> AsyncIterator[OutlineP
 
 @pytest.fixture
 async def outline(clock: MemoryClock) -> AsyncIterator[OutlineProtocol]:
-    """The adapter with little patience and no second attempts."""
-    async with adapter(clock, 0.3) as protocol:
+    """The adapter without second attempts, and with patience: what answers may do so on a busy machine."""
+    async with adapter(clock, PATIENCE) as protocol:
         yield protocol
 
 
 @pytest.fixture
-async def patient(clock: MemoryClock) -> AsyncIterator[OutlineProtocol]:
-    """The adapter with the patience for megabytes on a busy machine."""
-    async with adapter(clock, 20) as protocol:
+async def hasty(clock: MemoryClock) -> AsyncIterator[OutlineProtocol]:
+    """The adapter with little patience, for those who never answer."""
+    async with adapter(clock, 0.3) as protocol:
         yield protocol
 
 

@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 import grpc
 import pytest
 from tests.adapters.vpn.test_v2ray import KEY, adapter, calls, reach
+from tests.waiting import PATIENCE
 
 from veilbot_adapters.vpn.proto import core_pb2 as pb
 from veilbot_adapters.vpn.v2ray import V2RayProtocol
@@ -20,6 +21,13 @@ LISTED = pb.GetInboundUserResponse(users=[pb.User(email="1@veilbot")]).Serialize
 
 @pytest.fixture
 async def vpn() -> AsyncIterator[V2RayProtocol]:
+    async with adapter() as protocol:
+        yield protocol
+
+
+@pytest.fixture
+async def hasty() -> AsyncIterator[V2RayProtocol]:
+    """For answers without an end."""
     async with adapter(0.3) as protocol:
         yield protocol
 
@@ -144,9 +152,9 @@ async def speaking(act: Callable[[asyncio.StreamWriter], Awaitable[None]]) -> As
 
 @pytest.mark.parametrize("act", [silent_pings, endless_answer, large_promise, endless_headers])
 async def test_an_answer_without_an_end_is_ended(
-    vpn: V2RayProtocol, act: Callable[[asyncio.StreamWriter], Awaitable[None]]
+    hasty: V2RayProtocol, act: Callable[[asyncio.StreamWriter], Awaitable[None]]
 ) -> None:
-    async with speaking(act) as api, asyncio.timeout(10):
-        for call in calls(vpn, reach(vpn, api)):
+    async with speaking(act) as api, asyncio.timeout(PATIENCE):
+        for call in calls(hasty, reach(hasty, api)):
             with pytest.raises((Rejected, Unavailable, Unknown)):
                 await call()

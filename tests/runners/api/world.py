@@ -9,6 +9,7 @@ from uuid import UUID
 import httpx
 from dependency_injector import providers
 from tests.runners.api.conformance import Document
+from tests.waiting import PATIENCE
 
 from veilbot_adapters import memory
 from veilbot_adapters.telegram import Texts
@@ -151,13 +152,15 @@ async def open_world(
     protocols: Mapping[Protocol, memory.MemoryVpn] | None = None,
     limiter: Limiter | None = None,
     storage: Storage | None = None,
+    clock: memory.MemoryClock | None = None,
+    gateway: memory.MemoryGateway | None = None,
     settings: Mapping[str, Any] = MappingProxyType({}),
     **options: Any,
 ) -> AsyncIterator[World]:
     """Open a shop whose API is built with the given options, on other adapters or settings if they are given."""
-    clock = memory.MemoryClock()
+    clock = clock or memory.MemoryClock()
     bell = memory.MemoryDoorbell(clock)
-    gateway = memory.MemoryGateway(clock)
+    gateway = gateway or memory.MemoryGateway(clock)
     storage = storage or memory.MemoryStorage(bell, clock)
     protocols = protocols or {Protocol.OUTLINE: memory.MemoryVpn()}
     vpn = protocols[Protocol.OUTLINE]
@@ -192,4 +195,4 @@ async def open_world(
         yield world
 
 
-GENEROUS = Rate(key=10**9, failures=10**9, links=10**9)
+GENEROUS = Rate(key=10**9, failures=10**9, links=10**9, webhook=PATIENCE)

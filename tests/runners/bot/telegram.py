@@ -11,10 +11,11 @@ from typing import Any, cast
 from litestar import Litestar
 from tests.services.shop import build
 from tests.services.world import World
+from tests.waiting import PATIENCE
 
 from veilbot_adapters import memory, qr
 from veilbot_adapters.resilience import Guard, Limits
-from veilbot_adapters.telegram import BotApi, Pace, TelegramNotifier, Texts
+from veilbot_adapters.telegram import Bills, BotApi, Pace, TelegramNotifier, Texts
 from veilbot_core.domain.order import Order
 from veilbot_core.domain.policy import Policy
 from veilbot_core.ports.payments import OpenCheckout
@@ -74,12 +75,12 @@ class Shop(World):
         self.api = make_api(self.out, telegram)
         changes: dict[str, Any] = {
             "gateway": self.gateway,
-            "notifier": TelegramNotifier(self.api, TEXTS, admin_ids=(1,)),
+            "notifier": TelegramNotifier(self.api, TEXTS, bills=Bills(self.out.cache), admin_ids=(1,)),
         }
         self.out = replace(out, **changes)
         self.app = build(self.out)
         self.telegram = telegram
-        self.bot = make_bot(self.app, telegram, self.api)
+        self.bot = make_bot(self.app, telegram, self.api, bills=Bills(self.out.cache))
 
     async def close(self) -> None:
         await self.bot.close()
@@ -93,12 +94,27 @@ def make_api(out: Any, telegram: Telegram, token: str = TOKEN) -> BotApi:
 
 
 def make_bot(
-    app: Any, telegram: Telegram, wire: BotApi, *, webhook: bool = False, several: bool = False
+    app: Any,
+    telegram: Telegram,
+    wire: BotApi,
+    *,
+    webhook: bool = False,
+    several: bool = False,
+    bills: Bills | None = None,
 ) -> TelegramBot:
     url = "https://veil.example/webhooks/telegram"
+    bills = bills or Bills(memory.MemoryCache(app.clock))
     hook = Webhook(url=url, secret=SECRET, several=several) if webhook else None
     return TelegramBot(
-        app, TOKEN, wire=wire, texts=TEXTS, draw=qr.png, api_base=telegram.base, webhook=hook, support=SUPPORT
+        app,
+        TOKEN,
+        wire=wire,
+        texts=TEXTS,
+        draw=qr.png,
+        bills=bills,
+        api_base=telegram.base,
+        webhook=hook,
+        support=SUPPORT,
     )
 
 
@@ -159,7 +175,7 @@ class Customer:
             "data": data,
         }
         sandbox.updates.push("callback_query", query)
-        answer = await sandbox.queries.wait(query_id, 5.0)
+        answer = await sandbox.queries.wait(query_id, PATIENCE)
         assert answer is not None, "every tap is answered"
         self.toasts.append(answer.get("text", ""))
         return self.screen if answer.get("text") else await self._changed(before)
@@ -186,7 +202,7 @@ class Customer:
 
     async def hears(self, pattern: str) -> str:
         """Wait until the bot has written something like this."""
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(PATIENCE):
             while True:
                 texts = (str(heard.get("text") or heard.get("caption") or "") for heard in reversed(self.heard))
                 found = next((text for text in texts if re.search(pattern, text)), None)
@@ -201,11 +217,11 @@ class Customer:
         await self.shop.receive(self.shop.gateway.pay(order_id))
 
     def _state(self) -> tuple[int, str]:
-        return len(self.heard), repr(self.heard[-1:])
+        return len(self.heard), repr(self.heard)
 
     async def _changed(self, before: tuple[int, str]) -> str:
         changed = self.shop.telegram.sandbox.chats.changed
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(PATIENCE):
             while self._state() == before:
                 await changed.wait(1)
         return self.screen

@@ -16,7 +16,7 @@ from veilbot_core.domain.user import Language, User
 from veilbot_core.ports.storage import UnitOfWork
 from veilbot_runners.bot import TelegramBot
 
-_ACTIONS = "mtnbcepksqxyhilg"
+_ACTIONS = "mtnbcepksqxyhilgo"
 _ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
 _STRANGE = st.one_of(st.text(max_size=64), st.text(alphabet=_ACTIONS + _ALPHABET, max_size=64))
 

@@ -4,15 +4,17 @@ import asyncio
 import random
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import asyncpg  # type: ignore[import-untyped]
 import pytest
 from tests.contracts.storage.conftest import Bell
 from tests.runners.bot.telegram import SECRET, Shop, Telegram, make_bot
 from tests.runners.bot.test_updates import message
+from tests.waiting import PATIENCE
 
 from veilbot_adapters.database import Database, connect
+from veilbot_adapters.memory import MemoryClock
 from veilbot_adapters.system import SystemClock, SystemIds
 from veilbot_core.domain.errors import Unavailable
 from veilbot_core.domain.turn import Turn
@@ -40,7 +42,7 @@ async def database(postgres_url: str) -> AsyncIterator[Callable[[], Database]]:
 @pytest.fixture
 def lanes(database: Callable[[], Database]) -> Open:
     """The lanes of one more process."""
-    return lambda lease=5.0: SharedLanes(database(), CLOCK, IDS, lease=lease)
+    return lambda: SharedLanes(database(), CLOCK, IDS, lease=3600)
 
 
 class Journal:
@@ -76,7 +78,7 @@ async def test_updates_of_a_customer_go_one_after_the_other_in_their_order_throu
     lanes: Open, postgres_url: str
 ) -> None:
     processes, journal, chance, gate = [lanes() for _ in range(3)], Journal(), random.Random(4), asyncio.Event()
-    async with asyncio.timeout(20), asyncio.TaskGroup() as group:
+    async with asyncio.timeout(PATIENCE), asyncio.TaskGroup() as group:
         for sender in (1, 2, 3):
             group.create_task(processes[sender - 1].run(sender, sender, gate.wait))
         await arrived(postgres_url, 3)
@@ -99,13 +101,35 @@ async def test_an_update_that_comes_twice_is_answered_once(lanes: Open) -> None:
     assert journal.done == [(1, 1)]
 
 
-async def test_work_longer_than_the_lease_keeps_its_lane(lanes: Open) -> None:
-    journal, one, other = Journal(), lanes(0.3), lanes(0.3)
-    async with asyncio.TaskGroup() as group:
-        group.create_task(one.run(1, 1, journal.work(1, 1, 0.9)))
-        await asyncio.sleep(0.1)
-        group.create_task(other.run(1, 2, journal.work(1, 2)))
-    assert journal.done == [(1, 1), (1, 2)]
+async def held_until(url: str, number: int) -> datetime:
+    """Return when the lease of an update's turn ends."""
+    connection = await asyncpg.connect(url.replace("+asyncpg", ""))
+    try:
+        until: datetime = await connection.fetchval("SELECT until FROM turns WHERE number = $1", number)
+        return until
+    finally:
+        await connection.close()
+
+
+async def test_work_longer_than_the_lease_keeps_its_lane(database: Callable[[], Database], postgres_url: str) -> None:
+    clock, journal, gate = MemoryClock(CLOCK.now()), Journal(), asyncio.Event()
+    one, other = (SharedLanes(database(), clock, IDS, lease=3.0) for _ in range(2))
+    async with asyncio.timeout(PATIENCE), asyncio.TaskGroup() as group:
+        group.create_task(one.run(1, 1, gate.wait))
+        await arrived(postgres_url, 1)
+        second = group.create_task(other.run(1, 2, journal.work(1, 2)))
+        await arrived(postgres_url, 2)
+        for _ in range(9):
+            held = await held_until(postgres_url, 1)
+            await clock.advance(1.0)
+            while await held_until(postgres_url, 1) == held:  # noqa: ASYNC110 - rows have no bell
+                await asyncio.sleep(0.01)
+        assert not journal.done
+        gate.set()
+        while not second.done():
+            await clock.advance(0.01)
+            await asyncio.sleep(0.005)
+    assert journal.done == [(1, 2)]
 
 
 async def test_a_process_that_died_blocks_nobody_for_longer_than_its_lease(
@@ -115,7 +139,7 @@ async def test_a_process_that_died_blocks_nobody_for_longer_than_its_lease(
     taken = await database().write(lambda uow: uow.turns.take(1, 1, gone, now, now + timedelta(seconds=0.5)))
     assert taken is Turn.BEGUN
     journal, alive = Journal(), lanes()
-    async with asyncio.timeout(3):
+    async with asyncio.timeout(PATIENCE):
         await alive.run(1, 2, journal.work(1, 2))
         await alive.run(1, 1, journal.work(1, 1))  # Telegram had no answer and sends it again
     assert journal.done == [(1, 2), (1, 1)]
@@ -131,7 +155,7 @@ async def test_work_that_was_cut_off_may_come_again_and_work_that_failed_is_over
     async def explode() -> None:
         raise ZeroDivisionError
 
-    async with asyncio.timeout(1):
+    async with asyncio.timeout(PATIENCE):  # and not only after the lease
         assert await other.run(1, 1, journal.work(1, 1)) == 1
         with pytest.raises(ZeroDivisionError):
             await one.run(1, 2, explode)

@@ -13,7 +13,9 @@ from typing import Any
 import pytest
 from tests.runners.bot.telegram import SECRET, Customer, Shop, Telegram, make_api, make_bot, polling
 from tests.runners.bot.test_buying import stock
+from tests.waiting import PATIENCE, until
 
+from veilbot_adapters.telegram import Bills
 from veilbot_core.domain import errors
 from veilbot_core.domain.errors import InvalidInput, Rejected, Unauthorized
 from veilbot_runners.bot import TelegramBot
@@ -146,7 +148,7 @@ class TestTrouble:
 class TestPolling:
     async def test_updates_are_acknowledged_when_they_are_done(self, shop: Shop, ann: Customer) -> None:
         await ann.say("/start")
-        await asyncio.wait_for(_until(lambda: not shop.telegram.sandbox.updates.pending), 5)
+        await until(lambda: not shop.telegram.sandbox.updates.pending)
 
     async def test_an_update_in_work_is_not_acknowledged_and_others_go_on(
         self, shop: Shop, customer: Callable[..., Customer]
@@ -156,18 +158,18 @@ class TestPolling:
         await slow.say("/buy")
         shop.pages.gate = asyncio.Event()
         pending = shop.telegram.sandbox.updates.pending
+        await until(lambda: not pending)
         _, button = slow.button("Month")
         async with asyncio.TaskGroup() as group:
             tapping = group.create_task(slow.send_data(slow.heard[-1], button["callback_data"]))
-            await asyncio.wait_for(_until(lambda: bool(pending)), 5)
-            await asyncio.sleep(0.05)
+            await until(lambda: bool(pending))
             (waiting,) = pending
             assert "Hello, Quick" in await quick.say("/start")
             assert "no key yet" in await quick.say("/keys")
             assert waiting in pending
             shop.pages.gate.set()
         assert "To pay" in tapping.result()
-        await asyncio.wait_for(_until(lambda: not pending), 5)
+        await until(lambda: not pending)
 
     async def test_a_repeated_update_changes_nothing(self, shop: Shop, ann: Customer) -> None:
         shop.telegram.sandbox.faults.arm(Fault(kind=FaultKind.DUPLICATE))
@@ -216,7 +218,8 @@ class TestPolling:
     async def test_a_wrong_token_ends_it(self, telegram: Telegram) -> None:
         shop = Shop(telegram)
         wrong = make_api(shop.out, telegram, "1:wrong")
-        bot = TelegramBot(shop.app, "1:wrong", wire=wrong, texts=shop.bot._texts, draw=str.encode)
+        bills = Bills(shop.out.cache)
+        bot = TelegramBot(shop.app, "1:wrong", wire=wrong, texts=shop.bot._texts, draw=str.encode, bills=bills)
         with pytest.raises(Rejected, match="VEILBOT_TELEGRAM__TOKEN"):
             await bot.poll(asyncio.Event())
         await bot.close()
@@ -225,7 +228,7 @@ class TestPolling:
 
     async def test_it_stops_though_telegram_does_not_answer(self, telegram: Telegram) -> None:
         shop = Shop(replace(telegram, base="http://127.0.0.1:1"))
-        async with asyncio.timeout(5), polling(shop):
+        async with asyncio.timeout(PATIENCE), polling(shop):
             await asyncio.sleep(0.1)
         await shop.close()
 
@@ -236,11 +239,9 @@ class TestPolling:
         customers = shop.telegram.sandbox.customers
         customers.block(ann.chat, blocked=True)
         customers.block(ann.chat, blocked=False)
-        for _ in range(500):
-            if (await shop.app.users.get(user.id)).unreachable_at is None:
-                return
-            await asyncio.sleep(0.01)
-        raise AssertionError("still unreachable")
+        async with asyncio.timeout(PATIENCE):
+            while (await shop.app.users.get(user.id)).unreachable_at is not None:  # noqa: ASYNC110
+                await asyncio.sleep(0.01)
 
 
 class TestLanes:
@@ -281,14 +282,9 @@ print(memory)
             [sys.executable, "-c", script],
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=600,
             check=False,
             env=dict(os.environ),
         )
         assert done.returncode == 0, done.stderr
         assert float(done.stdout) < 125
-
-
-async def _until(true: Callable[[], bool]) -> None:
-    while not true():  # noqa: ASYNC110 - the sandbox's queue has no bell for us
-        await asyncio.sleep(0.005)

@@ -10,12 +10,13 @@ from typing import Any
 import httpx
 import pytest
 from tests.runners.bot.telegram import TOKEN, open_telegram
+from tests.waiting import PATIENCE
 
 from veilbot_adapters.database import migrate
 from veilbot_core.application import Application
 from veilbot_runners import serving
 from veilbot_runners.container import open_container
-from veilbot_runners.settings import Stripe, Telegram, load
+from veilbot_runners.settings import Stripe, Telegram, Timeout, load
 
 STRIPE, STRIPE_OLD, TELEGRAM = "whsec_hostile_new_0123456789", "whsec_hostile_old_0123456789", "telegram-hostile-secret"
 Rows = Mapping[str, list[Any]]
@@ -53,6 +54,7 @@ async def shop(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Shop]:
             env_file=None,
             env="test",
             database_url=url,
+            timeout=Timeout(webhook=PATIENCE),
             telegram=Telegram.model_validate(
                 {"token": TOKEN, "api_base": telegram.base, "mode": "webhook", "webhook_secret": TELEGRAM}
             ),
@@ -60,7 +62,7 @@ async def shop(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Shop]:
                 {"secret_key": "sk_test_hostile", "webhook_secret": (STRIPE, STRIPE_OLD), "api_base": base}
             ),
         )
-        async with open_container(settings) as container, httpx.AsyncClient(base_url=base, timeout=10) as http:
+        async with open_container(settings) as container, httpx.AsyncClient(base_url=base, timeout=PATIENCE) as http:
             bot = serving.make_bot(settings, container)
             api: Any = serving.make_api(settings, container, serving.MODULES, bot)
             served = group.create_task(serving.serve_http(api, sock, stop))

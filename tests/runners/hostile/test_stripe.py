@@ -11,6 +11,7 @@ from tests.adapters.payments.bodies import an_event, signed
 from tests.adapters.payments.test_stripe_events import malformed
 from tests.contracts.storage.things import a_tariff, a_user, an_order
 from tests.runners.hostile.conftest import STRIPE, STRIPE_OLD, Shop
+from tests.waiting import PATIENCE
 
 from veilbot_adapters.system import SystemClock
 from veilbot_core.domain.ids import OrderId
@@ -92,7 +93,7 @@ class TestNonsense:
         reader, writer = await asyncio.open_connection(shop.http.base_url.host, shop.http.base_url.port)
         writer.write(b"POST /webhooks/stripe HTTP/1.1\r\nHost: a\r\nConnection: close\r\n" + framing)
         writer.write_eof()
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(PATIENCE):
             answer = await reader.read(65_536)
         writer.close()
         assert not answer or answer.startswith((b"HTTP/1.1 400", b"HTTP/1.1 413")), answer[:200]

@@ -17,6 +17,7 @@ from aiogram.client.session.aiohttp import AiohttpSession
 from aiogram.client.telegram import TelegramAPIServer
 from litestar import Litestar
 from litestar.types import ControllerRouterHandler
+from tests.waiting import PATIENCE
 
 from veilbot_runners.sandbox.telegram import TelegramSandbox, telegram_router
 
@@ -58,7 +59,7 @@ class Local:
 
     async def item(self, chat: int, number: int) -> dict[str, Any]:
         """Return a message by its number, once it is there."""
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(PATIENCE):
             while True:
                 view = await self.done("GET", f"/chats/{chat}")
                 if len(view["items"]) > number:
@@ -68,7 +69,7 @@ class Local:
 
 def api_session(url: str) -> AiohttpSession:
     """Return what makes an aiogram bot talk to the sandbox."""
-    return AiohttpSession(api=TelegramAPIServer.from_base(url), timeout=10)
+    return AiohttpSession(api=TelegramAPIServer.from_base(url), timeout=PATIENCE)
 
 
 @asynccontextmanager
@@ -83,12 +84,12 @@ async def opened(more: Sequence[ControllerRouterHandler] = ()) -> AsyncIterator[
     session = api_session(url)
     async with (
         sandbox,
-        httpx.AsyncClient(base_url=url, trust_env=False, timeout=10) as http,
+        httpx.AsyncClient(base_url=url, trust_env=False, timeout=PATIENCE) as http,
         Bot(TOKEN, session=session).context() as bot,
         asyncio.TaskGroup() as tasks,
     ):
         tasks.create_task(server.serve(sockets=[listener]))
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(PATIENCE):
             while not server.started:  # noqa: ASYNC110 - uvicorn has no event for it
                 await asyncio.sleep(0.005)
         yield Local(sandbox=sandbox, url=url, http=http, bot=bot)

@@ -7,6 +7,7 @@ from typing import Any, cast
 import httpx
 import pytest
 from litestar import Litestar
+from tests.waiting import PATIENCE, until
 
 from veilbot_runners.sandbox.certificate import self_signed
 from veilbot_runners.sandbox.outline import OutlineSandbox, outline_router
@@ -156,7 +157,7 @@ async def sandbox() -> AsyncIterator[OutlineSandbox]:
 async def wire(sandbox: OutlineSandbox) -> AsyncIterator[httpx.AsyncClient]:
     """A client at the secret path of ``nl-1``."""
     server = sandbox.servers["nl-1"]
-    async with httpx.AsyncClient(verify=False, trust_env=False, base_url=server.api_url, timeout=0.3) as client:  # noqa: S501
+    async with httpx.AsyncClient(verify=False, trust_env=False, base_url=server.api_url, timeout=PATIENCE) as client:  # noqa: S501
         yield client
     await sandbox.play("nl-1", Outage.NONE)
 
@@ -208,7 +209,9 @@ async def test_outages_over_the_wire(wire: httpx.AsyncClient, http: httpx.AsyncC
     for outage, known in (("lost", True), ("hang", False)):
         await http.post(f"/nl-1/{outage}")
         with pytest.raises(httpx.ReadTimeout):
-            await wire.put(f"/access-keys/{outage}")
+            await wire.put(f"/access-keys/{outage}", timeout=0.3)
+        if known:
+            await until(lambda outage=outage: outage in keys)  # type: ignore[misc]
         assert (outage in keys) is known
     sandbox.servers["nl-1"].delay = 0.05
     await http.post("/nl-1/up")

@@ -11,6 +11,7 @@ from aiogram.exceptions import (
     TelegramServerError,
 )
 from tests.runners.sandbox.telegram import Local, opened
+from tests.waiting import PATIENCE
 
 from veilbot_runners.sandbox.telegram import Fault, FaultKind
 
@@ -80,7 +81,7 @@ async def test_an_update_comes_twice_with_one_id(local: Local) -> None:
     assert (await local.done("POST", "/faults", {"kind": "duplicate"}))["items"][0]["kind"] == "duplicate"
     await local.done("POST", f"/chats/{chat}/messages", {"text": "once"})
     (first,) = await local.bot.get_updates()
-    (second,) = await local.bot.get_updates(offset=first.update_id + 1, timeout=2)
+    (second,) = await local.bot.get_updates(offset=first.update_id + 1, timeout=30)
     assert (second.update_id, second.message and second.message.text) == (first.update_id, "once")
-    async with asyncio.timeout(2):
+    async with asyncio.timeout(PATIENCE):
         assert await local.bot.get_updates(offset=second.update_id + 1) == []

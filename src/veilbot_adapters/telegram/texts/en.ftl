@@ -99,6 +99,10 @@ pay-renewal = <b>Renew { $name }</b>
     2. The days are added by themselves; your key stays the same.
 
     The payment page is open until { $until }.
+bill-paid = ✅ <b>{ $tariff }</b>: your payment is here, there is nothing more to pay.
+bill-waiting = No payment has arrived yet. After you have paid, it can take a minute.
+bill-closed = ⌛ <b>{ $tariff }</b>: nothing was paid, and this payment page is closed. Choose again whenever you like.
+button-paid = ✔️ I have paid
 pay-where = Server: { $country }
 pay-anywhere = Server: the best one that is free
 keys-none = You have no key yet. It takes about a minute to get one.
