@@ -66,6 +66,7 @@ Text = Annotated[str | None, BeforeValidator(_empty)]
 SecretList = Annotated[tuple[SecretStr, ...], BeforeValidator(_split)]
 TextList = Annotated[tuple[str, ...], BeforeValidator(_split)]
 Numbers = Annotated[tuple[int, ...], BeforeValidator(_split)]
+Ports = Annotated[tuple[Annotated[int, Field(ge=1, le=65535)], ...], BeforeValidator(_split)]
 Seconds = Annotated[float, Field(gt=0, le=3600)]
 Count = Annotated[int, Field(ge=1, le=1_000_000)]
 
@@ -152,6 +153,7 @@ class Settings(BaseSettings):
     listen: str = "127.0.0.1:8080"
     trusted_proxies: Annotated[tuple[Annotated[str, BeforeValidator(_network)], ...], BeforeValidator(_split)] = ()
     allow_private_servers: bool = False
+    local_api_ports: Ports = ()
     currency: Annotated[str, AfterValidator(_currency)] = "USD"
     support_url: Text = None
     log_level: Literal["debug", "info", "warning", "error"] = "info"

@@ -32,6 +32,7 @@ from veilbot_runners.sandbox.xray import real_xray
 from veilbot_runners.settings import Settings, Stripe, Telegram, load
 
 OPERATOR = 1000
+_ALERTS = "The operator's alerts come here."
 _SERVERS = {"Amsterdam 1": "NL", "Frankfurt 1": "DE", "Frankfurt 2": "DE"}
 _CORES = {"Frankfurt 3": "DE"}
 PORTS = 5
@@ -51,7 +52,7 @@ PLACES = (
         name="backstage",
         title="Backstage",
         url=backstage.PATH,
-        about="the VPN servers and payments; switch a server off and buy",
+        about="VPN servers and payments, to look at and to break",
     ),
     Place(name="documentation", title="API documentation", url="/schema", about="every route of the shop's HTTP API"),
 )
@@ -179,7 +180,7 @@ class Sandbox:
             await self._stack.enter_async_context(part)
         if self._real is not None:
             await self._stack.enter_async_context(real_xray(self._real, self._real + 1))
-        self.telegram.chats.open(OPERATOR, "Operator", "en")
+        self.telegram.chats.open(OPERATOR, "Operator", "en").purpose = _ALERTS
         return self
 
     async def __aexit__(self, *_: object) -> None:

@@ -157,7 +157,7 @@ async def test_a_key_that_its_server_stopped_is_said_to_be_used_up(shop: World) 
 
         def measure(uow: UnitOfWork, reading: int = reading) -> None:
             keys = [key for key in uow.keys.page(limit=9) if key.protocol is Protocol.OUTLINE]
-            uow.keys.save_usage([key.metered(reading, counts_up=False) for key in keys])
+            uow.keys.save_usage([(key, key.metered(reading, counts_up=False)) for key in keys])
 
         await shop.storage.write(measure)
         answer = await shop.call("GET", f"{path}?format=outline")

@@ -96,6 +96,18 @@ async def test_backstage_shows_servers_and_payments_and_breaks_them(tmp_path: Pa
             assert "paid" in (await http.get("/sandbox/backstage")).text
 
 
+async def test_the_operators_chat_says_what_it_is_for_and_counts_as_no_customer(tmp_path: Path) -> None:
+    async with Sandbox(1, Credentials.read(tmp_path, 0), servers_at=0) as sandbox:
+        transport = httpx.ASGITransport(sandbox.app({}))  # type: ignore[arg-type]  # Litestar's own types
+        async with httpx.AsyncClient(transport=transport, base_url="http://demo.test") as http:
+            (line,) = (await http.get("/sandbox/telegram/chats")).json()["items"]
+            assert "operator" in line["purpose"]
+            chat = (await http.get(f"/sandbox/telegram/chats/{line['id']}")).json()["chat"]
+            assert chat["purpose"] == line["purpose"]
+            ann = (await http.post("/sandbox/telegram/chats", json={"name": "Ann"})).json()["chat"]
+            assert ann["purpose"] == ""
+
+
 def test_the_operator_reaches_the_demos_shop(tmp_path: Path) -> None:
     made = Credentials.read(tmp_path, 8080)
     settings = demo_settings(tmp_path, 8080, made)
