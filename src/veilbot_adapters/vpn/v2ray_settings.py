@@ -56,11 +56,8 @@ def checked(
         if name not in _OWN or not isinstance(value, str):
             raise InvalidInput("a V2Ray server has no such setting", field=name)
     said = {name: value.strip() for name, value in given.items() if value.strip()}
-    api = _api(said.get("api", ""), proxied=any(name in said for name in TLS))
-    if not allow_private:
-        _check_outside(*host_port(api), local_ports)
     kept = {
-        "api": api,
+        "api": _api(said.get("api", ""), proxied=any(name in said for name in TLS)),
         "inbound": _matching(said, "inbound", re.compile(r"[!-~]{1,100}")),
         "address": _address(said.get("address", "")),
         "port": str(_port(said.get("port", ""), "port")),
@@ -69,6 +66,8 @@ def checked(
         **_tls(said),
     }
     _fits(kept)
+    if not allow_private:
+        _check_outside(*host_port(kept["api"]), local_ports)
     if kept["security"] == "reality":
         kept.setdefault("fingerprint", "chrome")
     kept.setdefault("secret", secret())

@@ -43,7 +43,7 @@ def test_a_database_that_is_away_is_not_taken_for_the_server(shop: Run, monkeypa
     assert "--no-probe" not in done.err
 
 
-def test_a_v2ray_server_is_described_by_its_options(shop: Run, tmp_path: Path) -> None:
+def test_a_v2ray_server_is_described_by_its_options(shop: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     given = ("server", "add", "--protocol", "v2ray", "--name", "B", "--country", "DE", "--api", "127.0.0.1:1")
     rest = (
         "--inbound",
@@ -57,6 +57,10 @@ def test_a_v2ray_server_is_described_by_its_options(shop: Run, tmp_path: Path) -
         "--sni",
         "a.example",
     )
+    closed = shop(*given, *rest)
+    assert (closed.code, "add 1 to VEILBOT_LOCAL_API_PORTS" in closed.err) == (2, True)
+    assert "--no-probe" not in closed.err  # it would not help
+    monkeypatch.setenv("VEILBOT_LOCAL_API_PORTS", "1")
     silent = shop(*given, *rest)
     assert (silent.code, "--no-probe" in silent.err) == (1, True)
     assert shop(*given, *rest, "--no-probe", "--json").json["protocol"] == "v2ray"

@@ -51,6 +51,26 @@ def test_a_tariff_is_priced_in_major_units_and_shown_in_minor_ones(shop: Run) ->
 
 
 @pytest.mark.parametrize(
+    ("more", "warned"),
+    [
+        (("--traffic-gb", "5"), False),
+        (("--traffic-gb", "5", "--protocol", "v2ray"), True),
+        (("--traffic-gb", "5", "--protocol", "outline", "--protocol", "v2ray", "--json"), True),
+        (("--protocol", "v2ray"), False),
+    ],
+)
+def test_a_traffic_limit_that_nobody_keeps_is_said_beside_the_answer(
+    shop: Run,
+    more: tuple[str, ...],
+    warned: bool,  # noqa: FBT001
+) -> None:
+    done = shop("tariff", "add", "--name", "Month", "--days", "30", "--price", "USD:4.99", *more)
+    assert done.code == 0
+    assert ("Nobody keeps this traffic limit" in done.err) is warned
+    assert "Nobody keeps" not in done.out
+
+
+@pytest.mark.parametrize(
     "arguments",
     [
         ("--days", "0", "--price", "USD:1"),

@@ -12,6 +12,9 @@ from veilbot_runners.sandbox.outline import OutlineSandbox
 from veilbot_runners.sandbox.shop import Credentials, Sandbox, demo_settings, write_settings
 from veilbot_runners.sandbox.stripe import Payment, StripeSandbox
 from veilbot_runners.sandbox.telegram import TelegramSandbox
+from veilbot_runners.sandbox.telegram.errors import ApiError
+from veilbot_runners.sandbox.telegram.methods import call
+from veilbot_runners.sandbox.telegram.params import Params
 from veilbot_runners.settings import load
 
 PNG = b"\x89PNG\r\n\x1a\n" + bytes(16)
@@ -54,6 +57,20 @@ async def test_a_second_start_finds_the_same_world(tmp_path: Path) -> None:
         assert refund.amount == 499
         assert outline.servers["Amsterdam 1"].keys == {"7": key}
         assert len(list(stripe.books.told({}))) == 2
+
+
+async def test_the_bot_may_edit_after_a_restart_what_it_wrote_before(tmp_path: Path) -> None:
+    path = tmp_path / "world.json"
+    telegram, stripe, outline = world()
+    async with keeping(path, telegram, stripe, outline):
+        heard = telegram.customers.say(42, "hello")
+        written = telegram.chats.from_bot(telegram.chats.all[42], text="old")
+    telegram, stripe, outline = world()
+    async with keeping(path, telegram, stripe, outline):
+        edit = {"chat_id": "42", "message_id": str(written["message_id"]), "text": "new"}
+        assert call(telegram, "editmessagetext", Params(edit))["text"] == "new"
+        with pytest.raises(ApiError, match="can't be edited"):
+            call(telegram, "editmessagetext", Params(edit | {"message_id": str(heard["message_id"])}))
 
 
 @pytest.mark.parametrize("text", ["", "{}", "[1]", '{"chats": {"last": 1, "chats": [{}]}}'])

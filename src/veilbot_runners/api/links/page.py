@@ -95,6 +95,8 @@ class LinkPage:
         used = size(holding.used, tongue)
         if limit is None:
             lines += f"<p>{words['traffic']}: {used}, {words['unlimited']}</p>"
+        elif not subscription.terms.limit_kept:
+            lines += f"<p>{words['traffic']}: {used}</p>"
         else:
             whole = size(limit, tongue)
             said = f"{used} {words['of']} {whole}" if holding.used else f"{whole}, {words['unused']}"
