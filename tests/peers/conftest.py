@@ -13,6 +13,8 @@ from tests.rabbit_server import PrivateBroker, any_broker, private_broker
 from veilbot_adapters.resilience import Guards, Limits
 from veilbot_adapters.system import SystemClock, SystemIds
 from veilbot_adapters.vpn.v2ray import V2RayProtocol
+from veilbot_runners.container import Container, open_container
+from veilbot_runners.settings import load
 
 collect_ignore_glob = [] if os.environ.get("VEILBOT_TEST_PEERS") == "1" else ["test_*.py"]
 
@@ -26,6 +28,13 @@ async def vpn() -> AsyncIterator[V2RayProtocol]:
     protocol = V2RayProtocol(guards, clock, ids, allow_private=True)
     yield protocol
     await protocol.close()
+
+
+@pytest.fixture
+async def container(sqlite_url: str) -> AsyncIterator[Container]:
+    """A shop on a database of its own."""
+    async with open_container(load(env_file=None, database_url=sqlite_url, allow_private_servers=True)) as opened:
+        yield opened
 
 
 @pytest.fixture(scope="session")

@@ -1,6 +1,6 @@
 """A real server with one inbound of some way, and a page behind it."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +20,8 @@ class Served:
     """What a test has of it."""
 
     core: Core
+    given: Mapping[str, str]
+    """What an operator says about it."""
     endpoint: Endpoint
     site: int
     """The page's port."""
@@ -42,6 +44,6 @@ async def served(way: Way, vpn: V2RayProtocol, folder: Path) -> AsyncIterator[Se
         await core.up()
         reality = {"public_key": public} if way.options.get("security") == "reality" else {}
         given = {"api": f"127.0.0.1:{api}", "inbound": "in", "address": "127.0.0.1", "port": str(port)}
-        kept = vpn.settings({**given, "proxy": way.proxy, **way.options, **reality})
-        endpoint = Endpoint(server_id=ServerId(UUID(int=1)), settings=kept)
-        yield Served(core=core, endpoint=endpoint, site=site, pin=own.sha256)
+        given |= {"proxy": way.proxy, **way.options, **reality}
+        endpoint = Endpoint(server_id=ServerId(UUID(int=1)), settings=vpn.settings(given))
+        yield Served(core=core, given=given, endpoint=endpoint, site=site, pin=own.sha256)

@@ -25,17 +25,10 @@ from veilbot_core.domain.user import Language
 from veilbot_core.ports.storage import UnitOfWork
 from veilbot_core.ports.vpn import Endpoint
 from veilbot_core.services.fleet import Draft
-from veilbot_runners.container import Container, open_container
-from veilbot_runners.settings import load
+from veilbot_runners.container import Container
 
 FOREIGN = {"id": "7d2f6cf3-6f0c-4b7e-8f0e-4d2a1c9b5e10", "email": "family@home"}
 MANY = 10_000
-
-
-@pytest.fixture
-async def container(sqlite_url: str) -> AsyncIterator[Container]:
-    async with open_container(load(env_file=None, database_url=sqlite_url, allow_private_servers=True)) as opened:
-        yield opened
 
 
 @pytest.fixture(params=["v2ray", "xray"])

@@ -6,17 +6,23 @@ from uuid import uuid4
 import pytest
 from tests.peers.client import app
 from tests.peers.served import served
+from tests.peers.test_restarts import work
 from tests.peers.ways import WAYS, Way
 
 from veilbot_adapters.vpn.v2ray import V2RayProtocol
+from veilbot_core.application import Application
 from veilbot_core.domain.ids import KeyId
+from veilbot_core.domain.key import Key
+from veilbot_core.domain.server import Server
+from veilbot_core.domain.tariff import Protocol, Terms
+from veilbot_core.domain.user import Language
 from veilbot_core.ports.vpn import KeySpec, Unlisted
+from veilbot_core.services.fleet import Draft
+from veilbot_runners.container import Container
 
 
 @pytest.mark.parametrize("way", WAYS, ids=str)
-async def test_a_key_opens_the_page_until_it_is_revoked_and_again_after_a_restart(
-    way: Way, vpn: V2RayProtocol, tmp_path: Path
-) -> None:
+async def test_a_key_opens_the_page_until_it_is_revoked(way: Way, vpn: V2RayProtocol, tmp_path: Path) -> None:
     key = KeySpec(id=KeyId(uuid4()), name="Frankfurt 1 / 100 % & more", limit=None)
     async with served(way, vpn, tmp_path) as server:
         core, endpoint = server.core, server.endpoint
@@ -32,9 +38,37 @@ async def test_a_key_opens_the_page_until_it_is_revoked_and_again_after_a_restar
             assert not await phone.reads()
             assert await vpn.issue(endpoint, key) == url
             assert await phone.eventually_reads()
-
-            await core.restart()
-            assert not await phone.reads()
-            assert await vpn.restore(endpoint, [key]) == {key.id: url}
-            assert await phone.eventually_reads()
             assert core.alive
+
+
+async def sold(shop: Application, server: Server) -> Key:
+    """Sell a key on a server, and have it made."""
+    user = await shop.users.add("Ann", None, Language.EN)
+    tariff = await shop.catalog.add(Terms(name="Month", days=30, protocols=(Protocol.V2RAY,)), {"USD": 499})
+    request = uuid4()
+    subscription = await shop.subscriptions.give(user.id, tariff.id, days=30, country=None, request=request)
+    await work(shop)
+    (key,) = await shop.storage.read(lambda uow: uow.keys.of_subscriptions([subscription.id]))
+    assert key.server_id == server.id
+    return key
+
+
+@pytest.mark.parametrize("way", WAYS, ids=str)
+async def test_after_a_restart_of_the_core_the_reconciler_brings_the_customer_back(
+    way: Way, container: Container, vpn: V2RayProtocol, tmp_path: Path
+) -> None:
+    shop = container.application()
+    async with served(way, vpn, tmp_path) as real:
+        draft = Draft(name="Frankfurt", protocol=Protocol.V2RAY, country="DE", endpoint=real.given, capacity=10)
+        server = await shop.fleet.add(draft)
+        key = await sold(shop, server)
+        assert key.access_url is not None
+        url = container.secrets().open(key.access_url, key.id)
+        async with app(url, way.client or way.server, tmp_path, site=real.site, pin=real.pin) as phone:
+            assert await phone.eventually_reads(), real.core.log() + phone.log()
+            await real.core.restart()
+            assert not await phone.reads()
+            report = await shop.provisioning.reconcile(server.id)
+            assert list(report.missing) == [key.id]
+            assert await phone.eventually_reads(), real.core.log() + phone.log()
+            assert real.core.alive

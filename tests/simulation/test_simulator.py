@@ -19,6 +19,8 @@ SEEDS = int(os.environ.get("VEILBOT_SIMULATION_SEEDS", "500"))
 FIRST = int(os.environ.get("VEILBOT_SIMULATION_FIRST", "1"))
 ORDERS = int(os.environ.get("VEILBOT_SIMULATION_ORDERS", "3"))
 BLOCK = 50
+BUDGET = 300.0
+"""Seconds of processor time that 500 seeds may take, on a machine that is slow."""
 KEPT = Path(__file__).with_name("seeds.txt")
 SIGNS = {
     Fault.CRASH: "died",
@@ -46,14 +48,20 @@ def keeps_the_promise(scenario: Scenario) -> None:
 
 
 @pytest.mark.parametrize("block", range(FIRST, FIRST + SEEDS, BLOCK))
-def test_seeds(block: int) -> None:
-    for seed in range(block, min(block + BLOCK, FIRST + SEEDS)):
+def test_seeds(block: int, spent: Counter[str]) -> None:
+    began, seeds = time.process_time(), range(block, min(block + BLOCK, FIRST + SEEDS))
+    for seed in seeds:
         keeps_the_promise(Scenario(seed=seed, orders=ORDERS))
+    seconds = time.process_time() - began
+    spent.update({"seeds": len(seeds), "seeds' time": round(seconds * 1000)})
+    assert seconds / len(seeds) * 500 < BUDGET * max(1, ORDERS / 3), "500 seeds take less than five minutes"
 
 
 @pytest.mark.parametrize("scenario", kept(), ids=lambda scenario: scenario.command.replace(" ", "_"))
-def test_seeds_that_failed_once(scenario: Scenario) -> None:
+def test_seeds_that_failed_once(scenario: Scenario, spent: Counter[str]) -> None:
+    began = time.process_time()
     keeps_the_promise(scenario)
+    spent["kept seeds' time"] += round((time.process_time() - began) * 1000)
 
 
 @pytest.mark.parametrize("kind", list(Fault))

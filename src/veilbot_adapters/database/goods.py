@@ -93,4 +93,4 @@ class Servers(Repository, ports.Servers):
 
     def free_place(self, server_id: ServerId) -> None:
         """Give one place back; never below zero."""
-        self._session.change(_FREE_PLACE, {"id": server_id})
+        self._session.put(_FREE_PLACE, {"id": server_id})

@@ -8,7 +8,7 @@ from sqlalchemy import URL
 
 from veilbot_adapters.database.database import WAITING, Database, check_revision, told, too_busy, wrong_schema
 from veilbot_adapters.database.lines import Line, Pool, opener
-from veilbot_core.domain.errors import Conflict, PortError, Rejected, Unavailable, Unknown
+from veilbot_core.domain.errors import PortError, Rejected, Unavailable, Unknown
 from veilbot_core.ports.clock import Clock
 from veilbot_core.ports.doorbell import Doorbell
 from veilbot_core.ports.storage import UnitOfWork
@@ -35,6 +35,8 @@ _OUTDATED = (asyncpg.InvalidCachedStatementError, asyncpg.OutdatedSchemaCacheErr
 """The schema changed under what a line had prepared."""
 _FAILURES = (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, OSError)
 """What a driver raises; a TimeoutError is an OSError."""
+_UNSOUND = (*_OUTDATED, asyncpg.InterfaceError, asyncpg.InternalClientError, OSError)
+"""After these nobody knows what the server does on the line, or what asyncpg believes."""
 
 
 class PostgresDatabase(Database):
@@ -93,31 +95,27 @@ class PostgresDatabase(Database):
         line = await self._pool.take()
         attempt.line = line
         try:
-            await line.say(begin)
-            result = await line.run(work)
-            attempt.committing = True
-            ended = await line.say("COMMIT")
+            result = await line.run(work, begin, writes=begin == _WRITE)
         except BaseException as error:
-            await self._roll_back(line, error)
+            attempt.committing = line.committing
+            await self._roll_back(line, error, broken=attempt.broken(error))
             raise
         attempt.asked = line.asked
         self._pool.give(line)
-        if ended != "COMMIT":  # a statement had failed, and the work went on all the same
-            raise Conflict("the transaction had failed already; nothing was written")
         return result
 
-    async def _roll_back(self, line: Line, error: BaseException) -> None:
+    async def _roll_back(self, line: Line, error: BaseException, *, broken: bool) -> None:
         """Make a line ready for others, if it is known in what state it is.
 
         A cancellation may come while a statement is on its way, and a line that another uses in between is worse than
         one that must be opened anew.
         """
-        sound = isinstance(error, Exception) and not isinstance(error, (OSError, *_OUTDATED)) and not line.dead
+        sound = isinstance(error, Exception) and not isinstance(error, _UNSOUND) and not broken
         if not sound:
             self._pool.drop(line)
             return
         try:
-            await line.say("ROLLBACK")
+            await line.roll_back()
         except BaseException as trouble:
             self._pool.drop(line)
             if not isinstance(trouble, _FAILURES):
@@ -129,7 +127,8 @@ class PostgresDatabase(Database):
         """Return if the work may be tried again; otherwise raise what became of it."""
         state = _state(error)
         lost = attempt.broken(error)
-        if attempt.committing and (lost or state is None):
+        unsent = isinstance(error, asyncpg.DataError)  # a value that does not fit its column
+        if attempt.committing and (lost or state is None) and not unsent:
             raise Unknown("the connection broke during the commit") from error
         # What a restarted server left in the pool is found out here, not by a ping before every unit of work.
         stale = (lost and attempt.line is not None) or isinstance(error, _OUTDATED)

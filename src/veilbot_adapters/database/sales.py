@@ -167,4 +167,4 @@ class Payments(Repository, ports.Payments):
 
     def asked(self, provider: Provider, until: datetime) -> None:
         """Remember that everything the provider told until then is booked."""
-        self._session.change(_ASKED, {"provider": provider, "until": until})
+        self._session.put(_ASKED, {"provider": provider, "until": until})

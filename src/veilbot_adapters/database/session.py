@@ -1,7 +1,7 @@
 """One transaction on a driver's connection: runs statements, and tells what went wrong in our words."""
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Protocol
 from uuid import UUID
 
@@ -59,6 +59,15 @@ class Session:
         self._run(statement, values)
         return self._cursor.rowcount
 
+    def put(self, statement: Statement, values: Values, missed: Callable[[], object] | None = None) -> None:
+        """Write; nobody asks at once what became of it. ``missed`` is called if no row was touched."""
+        if not self.change(statement, values) and missed is not None:
+            missed()
+
+    def put_many(self, statement: Statement, rows: Sequence[Values]) -> None:
+        """Write once per row; nobody asks at once what became of it."""
+        self.change_many(statement, rows)
+
     def change_many(self, statement: Statement, rows: Sequence[Values]) -> int:
         """Write once per row, in one call; return how many rows it touched, or -1 where the driver does not say.
 
@@ -73,7 +82,7 @@ class Session:
         try:
             self._cursor.executemany(prepared.sql, parameters)
         except self._error as error:
-            raise _translated(error) from error
+            raise translated(error) from error
         return self._cursor.rowcount
 
     def listed(self, values: Iterable[UUID | str]) -> Any:  # noqa: ANN401 - a list, or a JSON list
@@ -87,11 +96,11 @@ class Session:
         try:
             self._cursor.execute(prepared.sql, prepared.parameters(values))
         except self._error as error:
-            raise _translated(error) from error
+            raise translated(error) from error
         return prepared
 
 
-def _translated(error: Exception) -> Conflict:
+def translated(error: Exception) -> Conflict:
     """Say which rule of the database a statement broke; no value of the row is repeated."""
     state = getattr(error, "sqlstate", None)  # PostgreSQL, appendix A: 23505 is unique_violation
     name = getattr(error, "sqlite_errorname", "")

@@ -24,6 +24,7 @@ from sqlalchemy import (
     update,
 )
 from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.sql import visitors
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.types import TypeEngine
 
@@ -48,6 +49,11 @@ class Prepared:
         if not isinstance(compiled, SQLCompiler):
             raise TypeError("only statements that compile to SQL can be run")
         self.sql = str(compiled)
+        written = getattr(core, "table", None)
+        self.writes: str | None = None if written is None else written.name
+        """The table that it changes."""
+        self.tables = _tables(core)
+        """The tables that it looks at, those included to which the rows that it writes refer."""
         names = compiled.positiontup or ()
         self._constants = {name: value for name in names if (value := compiled.params[name]) is not None}
         self._pick = _picker(names)
@@ -69,6 +75,14 @@ class Prepared:
         for place, convert in self._ways_out:
             found[place] = convert(found[place])
         return self._make(found)
+
+
+def _tables(core: ClauseElement) -> frozenset[str]:
+    found = {element for element in visitors.iterate(core) if isinstance(element, Table)}
+    written = getattr(core, "table", None)
+    if isinstance(written, Table):
+        found |= {written} | {key.column.table for key in written.foreign_keys}
+    return frozenset(table.name for table in found)
 
 
 def _picker(names: Sequence[str]) -> Callable[[Values], Iterable[Any]]:

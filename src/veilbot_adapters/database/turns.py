@@ -84,15 +84,15 @@ class Turns(Repository, ports.Turns):
 
     def renew(self, number: int, holder: UUID, until: datetime) -> None:
         """Move the end of the holder's time."""
-        self._session.change(_RENEW, {"id": number, "by": holder, "end": until})
+        self._session.put(_RENEW, {"id": number, "by": holder, "end": until})
 
     def end(self, number: int, holder: UUID, now: datetime) -> None:
         """Mark it over."""
-        self._session.change(_END, {"id": number, "by": holder, "end": now})
+        self._session.put(_END, {"id": number, "by": holder, "end": now})
 
     def leave(self, number: int, holder: UUID) -> None:
         """Delete it."""
-        self._session.change(_LEAVE, {"id": number, "by": holder})
+        self._session.put(_LEAVE, {"id": number, "by": holder})
 
     def purge(self, before: datetime, limit: int) -> int:
         """Delete the oldest."""

@@ -131,7 +131,7 @@ class Outbox(Repository, ports.Outbox):
 
     def append(self, *events: Event) -> None:
         """Insert."""
-        self._session.change_many(_APPEND, [rows.from_event(event) for event in events])
+        self._session.put_many(_APPEND, [rows.from_event(event) for event in events])
 
     def waiting(self, limit: int) -> Sequence[Event]:
         """Return facts that no bus confirmed yet, oldest first."""
@@ -139,7 +139,7 @@ class Outbox(Repository, ports.Outbox):
 
     def sent(self, event_ids: Iterable[EventId], at: datetime) -> None:
         """Remember that a bus confirmed them."""
-        self._session.change(_SENT, {"ids": self._session.listed(event_ids), "now": at})
+        self._session.put(_SENT, {"ids": self._session.listed(event_ids), "now": at})
 
 
 class Jobs(Repository, ports.Jobs):
@@ -153,7 +153,7 @@ class Jobs(Repository, ports.Jobs):
         A dead job that is asked for again also starts counting its attempts anew.
         """
         if jobs:
-            self._session.change_many(_ASK, [rows.from_job(job) for job in jobs])
+            self._session.put_many(_ASK, [rows.from_job(job) for job in jobs])
             self._session.asked = True
 
     def ensure(self, job: Job) -> bool:
@@ -183,8 +183,12 @@ class Jobs(Repository, ports.Jobs):
     def finish(self, job: Job) -> None:
         """Remove a claimed job, or free it when it was asked for again. Raises LeaseLost."""
         mine = {"id": job.id, "claim": job.fence, "revision": job.revision}
-        if not self._session.change(_FINISH, mine) and not self._session.change(_FREE, mine):
-            raise LeaseLost
+
+        def free() -> None:
+            if not self._session.change(_FREE, mine):
+                raise LeaseLost
+
+        self._session.put(_FINISH, mine, free)
 
     def postpone(self, job: Job, due: datetime, error: str, *, keep_attempts: bool = True) -> None:
         """Give a claimed job back for later; ``keep_attempts=False`` starts counting anew. Raises LeaseLost.
@@ -200,7 +204,7 @@ class Jobs(Repository, ports.Jobs):
 
     def withdraw(self, job_id: JobId) -> None:
         """Remove a job that nobody works at; one that is claimed goes on."""
-        self._session.change(_WITHDRAW, {"id": job_id})
+        self._session.put(_WITHDRAW, {"id": job_id})
 
     def find(self, job_id: JobId) -> Job | None:
         """Return a job, ready or dead; None for one that is done."""
@@ -246,11 +250,11 @@ class Replies(Repository, ports.Replies):
 
     def answer(self, key: UUID, status: int, body: bytes) -> None:
         """Remember the answer."""
-        self._session.change(_ANSWER, {"id": key, "status": status, "body": body})
+        self._session.put(_ANSWER, {"id": key, "status": status, "body": body})
 
     def forget(self, key: UUID) -> None:
         """Drop an unanswered request, so that it can be made again."""
-        self._session.change(_FORGET, {"id": key})
+        self._session.put(_FORGET, {"id": key})
 
     def purge(self, before: datetime, limit: int) -> int:
         """Delete up to ``limit`` rows opened before ``before``; return how many."""

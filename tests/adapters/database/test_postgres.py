@@ -152,6 +152,26 @@ async def test_a_caller_who_swallows_a_failure_is_told_that_nothing_was_written(
         await database.read(lambda uow: uow.users.get(user.id))
 
 
+async def test_a_connection_does_not_remember_every_statement_for_ever(own_postgres_url: str) -> None:
+    database = connect(own_postgres_url, Bell(), WallClock())
+
+    def many(uow: UnitOfWork) -> None:
+        cursor = uow.users._session._cursor  # type: ignore[attr-defined]
+        for number in range(300):
+            cursor.execute(f"SELECT {number}", ())
+            assert cursor.fetchone()[0] == number
+
+    def prepared(uow: UnitOfWork) -> int:
+        cursor = uow.users._session._cursor  # type: ignore[attr-defined]
+        cursor.execute("SELECT count(*) FROM pg_prepared_statements", ())
+        return int(cursor.fetchone()[0])
+
+    for _ in range(2):
+        await database.read(many)
+    assert 200 < await database.read(prepared) < 270
+    await database.close()
+
+
 async def test_closing_lets_go_of_every_connection(own_postgres_url: str) -> None:
     database, elsewhere = (connect(own_postgres_url, Bell(), WallClock()) for _ in range(2))
 
