@@ -121,7 +121,7 @@ async def takes_leave(core: Core, name: str) -> None:
     typed = pb.TypedMessage(type=f"{root}.app.proxyman.command.RemoveUserOperation", value=operation)
     async with grpc.aio.insecure_channel(f"127.0.0.1:{core.listens}") as channel:
         alter = channel.unary_unary(f"/{root}.app.proxyman.command.HandlerService/AlterInbound")
-        await alter(pb.AlterInboundRequest(tag="in", operation=typed).SerializeToString(), timeout=5)
+        await alter(pb.AlterInboundRequest(tag="in", operation=typed).SerializeToString(), timeout=60)
 
 
 async def work(shop: Application) -> None:
@@ -151,7 +151,7 @@ async def test_the_next_look_brings_a_customer_back_and_the_ledger_keeps_countin
     assert made.access_url is not None
     url = container.secrets().open(made.access_url, made.id)
     async with page() as site, app(url, core.flavour, tmp_path, site=site) as phone:
-        assert await phone.reads()
+        assert await phone.eventually_reads()
         await shop.provisioning.reconcile(server.id)
         first = (await key()).used
         assert first > 0

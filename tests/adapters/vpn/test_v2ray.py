@@ -295,8 +295,9 @@ async def test_a_call_on_a_connection_that_the_shop_ends_fails_and_is_not_cancel
     endpoint = reach(vpn, server.api)
     await vpn.probe(endpoint)
     await server.play(Outage.HANG)
+    before = server.calls
     async with asyncio.TaskGroup() as group:
         calls = [group.create_task(kind(call)) for call in (vpn.issue(endpoint, KEY), vpn.list(endpoint))]
-        await asyncio.sleep(0.1)
+        await until(lambda: server.calls - before == 2)
         await vpn.close()
     assert {call.result() for call in calls} <= {Unavailable, Unknown}
