@@ -44,7 +44,8 @@ async def run(folder: Path, *, rounds: int, users: int) -> Scenario:
 
 
 async def _of_core(core: Core, folder: Path, rounds: int, users: int) -> list[dict[str, Block]]:
-    settings = load(env_file=None, database_url=f"sqlite+aiosqlite:///{folder / core.flavour}.db")
+    url = f"sqlite+aiosqlite:///{folder / core.flavour}.db"
+    settings = load(env_file=None, database_url=url, local_api_ports=(core.listens,))
     await migrate(settings.database_url)
     found = []
     async with open_container(settings) as container:

@@ -33,7 +33,7 @@ class PrivateBroker:
     """A broker of our own on free ports, that tests may kill and start; its queues outlive it."""
 
     def __init__(self, home: Path) -> None:
-        self._home = home
+        self.home = home
         self._program = _program("rabbitmq-server")
         self._port, distribution, epmd = _free_port(), _free_port(), _free_port()
         self.url = f"amqp://guest:guest@127.0.0.1:{self._port}/"
@@ -56,7 +56,7 @@ class PrivateBroker:
                 if wire.recv(1):  # its Connection.Start
                     return
             time.sleep(0.05)
-        raise RuntimeError(f"the private RabbitMQ did not start:\n{(self._home / 'log').read_text()[-2000:]}")
+        raise RuntimeError(f"the private RabbitMQ did not start:\n{(self.home / 'log').read_text()[-2000:]}")
 
     def kill(self) -> None:
         """End it as a crash does, once it has had the time to know its queues again.
@@ -90,7 +90,7 @@ class PrivateBroker:
             os.killpg(self._process.pid, signal.SIGCONT)
 
     def _run(self, command: list[str]) -> subprocess.Popen[bytes]:
-        with (self._home / "log").open("ab") as log:
+        with (self.home / "log").open("ab") as log:
             return subprocess.Popen(
                 command, stdout=log, stderr=log, env=self._environment, start_new_session=True, **self._as_nobody
             )

@@ -79,7 +79,11 @@ class Books:
 
     def _hold(self, uow: UnitOfWork, payment: Payment, order: Order | None, trouble: str, now: datetime) -> None:
         if order is not None and order.payable:
-            hold(uow, self.ids, order, trouble, now)
+            back, paid = given_back(uow.payments.of_order(order.id))
+            if not back or back < paid:
+                hold(uow, self.ids, order, trouble, now)
+            else:  # its refund was heard of first
+                self._close(uow, order.hold(trouble).refund(now), now)
         else:
             uow.publish(self._fact(EventType.PAYMENT_HELD, payment, now, reason=trouble))
 
@@ -96,12 +100,14 @@ class Books:
         back, paid = given_back(uow.payments.of_order(order.id))
         self._shrink(uow, order, back, paid, now)
         if back >= paid and order.status in {OrderStatus.PAID, OrderStatus.FULFILLED, OrderStatus.HELD}:
-            closed = order.refund(now)
-            uow.orders.save(closed)
-            uow.publish(about(self.ids, EventType.ORDER_REFUNDED, closed, now))
+            self._close(uow, order.refund(now), now)
         elif back >= paid and order.note:  # an earlier try had failed
             uow.orders.save(order.remark(""))
         return Receipt.ACCEPTED
+
+    def _close(self, uow: UnitOfWork, refunded: Order, now: datetime) -> None:
+        uow.orders.save(refunded)
+        uow.publish(about(self.ids, EventType.ORDER_REFUNDED, refunded, now))
 
     def _refund_failed(self, uow: UnitOfWork, event: PaymentEvent, now: datetime) -> Receipt:
         """Book that a refund did not arrive; the days stay taken back, because the money is still owed."""

@@ -184,7 +184,8 @@ def v2ray(settings: Settings, clock: Clock, ids: Ids, failpoints: Failpoints) ->
     from veilbot_adapters.vpn.v2ray import V2RayProtocol
 
     guards = Guards(clock, ids, _to_a_server(settings))
-    return _vpn(V2RayProtocol(guards, clock, ids, allow_private=settings.allow_private_servers), failpoints)
+    allowed, ports = settings.allow_private_servers, settings.local_api_ports
+    return _vpn(V2RayProtocol(guards, clock, ids, allow_private=allowed, local_ports=ports), failpoints)
 
 
 def bills(cache: Cache) -> "Bills":

@@ -43,9 +43,6 @@ class _Part:
 
 _PARTS: Mapping[str, _Part] = {
     "VEILBOT_DATABASE_URL": _Part(check="database", provider="storage", mend="correct VEILBOT_DATABASE_URL"),
-    "VEILBOT_ENCRYPTION_KEYS": _Part(
-        check="sealed values", provider="secrets", mend="correct VEILBOT_ENCRYPTION_KEYS; `veilbot init` makes one"
-    ),
     "VEILBOT_REDIS_URL": _Part(
         check="redis",
         provider="redis",
@@ -264,6 +261,6 @@ _LOOKS = (
     _Look(check="payments", at=_payments),
     _Look(check="bot", at=_bot),
     _Look(check="sealed values", at=_seals, needs=("database",)),
-    _Look(check="servers", at=_servers, needs=("database", "sealed values")),
+    _Look(check="servers", at=_servers, needs=("database",)),
     _Look(check="tariffs", at=_tariffs, needs=("database",)),
 )

@@ -9,7 +9,15 @@ from typing import Annotated
 
 import typer
 
-from veilbot_core.domain.errors import AlreadyExists, GatewayOff, NoCapacity, NotFound, VeilbotError, because
+from veilbot_core.domain.errors import (
+    AlreadyExists,
+    GatewayOff,
+    InvalidInput,
+    NoCapacity,
+    NotFound,
+    VeilbotError,
+    because,
+)
 from veilbot_runners.commands import care, demo, serve, settle, simulate
 from veilbot_runners.commands.access import keys, subscriptions
 from veilbot_runners.commands.api_keys import api_keys
@@ -18,7 +26,7 @@ from veilbot_runners.commands.orders import orders
 from veilbot_runners.commands.servers import servers
 from veilbot_runners.commands.tariffs import tariffs
 from veilbot_runners.commands.users import users
-from veilbot_runners.settings import DEFAULT_FILE
+from veilbot_runners.settings import DEFAULT_FILE, PREFIX
 
 _NEXT: dict[type[VeilbotError], str] = {
     NotFound: "the `list` commands show what there is",
@@ -110,8 +118,9 @@ def _failed(error: BaseException) -> int:
     """Say in one sentence what went wrong; return the code to exit with."""
     if isinstance(error, KeyboardInterrupt):
         return 130
+    code = 1
     if isinstance(error, VeilbotError):
-        said = _told(error)
+        said, code = _told(error), 2 if _typed(error) else 1
     elif isinstance(error, OSError):
         said = f"{error.filename}: {because(error)}" if error.filename else because(error)
     elif os.environ.get("VEILBOT_LOG_LEVEL") == "debug":
@@ -123,7 +132,12 @@ def _failed(error: BaseException) -> int:
             f"a fault of VeilBot's own ({type(error).__name__} in {where}); VEILBOT_LOG_LEVEL=debug shows it, to report"
         )
     print(f"veilbot: {said}", file=sys.stderr)
-    return 1
+    return code
+
+
+def _typed(error: VeilbotError) -> bool:
+    """Say whether something on the command line was wrong: every error of the settings names its variable."""
+    return isinstance(error, InvalidInput) and error.field is not None and not error.field.startswith(PREFIX)
 
 
 def _told(error: VeilbotError) -> str:

@@ -5,7 +5,7 @@ import gc
 import signal
 import socket
 from collections.abc import Awaitable, Callable, Collection, Iterator
-from contextlib import AsyncExitStack, contextmanager
+from contextlib import AsyncExitStack, contextmanager, nullcontext
 from functools import partial
 from typing import TYPE_CHECKING, Any, cast
 
@@ -118,9 +118,10 @@ async def serve(
         InvalidInput: a part cannot start with these settings.
     """
     sock = listen(*settings.address) if "api" in parts else None
-    async with open_container(settings, **overrides) as container:
-        await container.storage().check()
-        await run_parts(settings, container, stop, parts=parts, modules=modules, sock=sock)
+    with sock or nullcontext():
+        async with open_container(settings, **overrides) as container:
+            await container.storage().check()
+            await run_parts(settings, container, stop, parts=parts, modules=modules, sock=sock)
 
 
 async def run_parts(

@@ -66,6 +66,7 @@ Text = Annotated[str | None, BeforeValidator(_empty)]
 SecretList = Annotated[tuple[SecretStr, ...], BeforeValidator(_split)]
 TextList = Annotated[tuple[str, ...], BeforeValidator(_split)]
 Numbers = Annotated[tuple[int, ...], BeforeValidator(_split)]
+Ports = Annotated[tuple[Annotated[int, Field(ge=1, le=65535)], ...], BeforeValidator(_split)]
 Seconds = Annotated[float, Field(gt=0, le=3600)]
 Count = Annotated[int, Field(ge=1, le=1_000_000)]
 
@@ -152,6 +153,7 @@ class Settings(BaseSettings):
     listen: str = "127.0.0.1:8080"
     trusted_proxies: Annotated[tuple[Annotated[str, BeforeValidator(_network)], ...], BeforeValidator(_split)] = ()
     allow_private_servers: bool = False
+    local_api_ports: Ports = ()
     currency: Annotated[str, AfterValidator(_currency)] = "USD"
     support_url: Text = None
     log_level: Literal["debug", "info", "warning", "error"] = "info"
@@ -243,6 +245,7 @@ def _known() -> set[str]:
 def _check(settings: Settings) -> None:
     """Refuse combinations that would fail later or be unsafe."""
     settings.address  # noqa: B018 - reading it is the check
+    _check_keys(settings)
     telegram, stripe = settings.telegram, settings.stripe
     if telegram.mode == "webhook" and telegram.token and not telegram.webhook_secret:
         _refuse("TELEGRAM__WEBHOOK_SECRET", "is required in webhook mode")
@@ -250,6 +253,18 @@ def _check(settings: Settings) -> None:
         _refuse("STRIPE__WEBHOOK_SECRET", "is required with a Stripe key: unsigned events are never read")
     if settings.env == "prod":
         _check_prod(settings)
+
+
+def _check_keys(settings: Settings) -> None:
+    """Refuse keys that seal badly before anything is opened or migrated."""
+    if not settings.encryption_keys:
+        return
+    from veilbot_adapters.sealing import SealingSecrets  # noqa: PLC0415 - only a shop with keys pays for it
+
+    try:
+        SealingSecrets([key.get_secret_value() for key in settings.encryption_keys])
+    except InvalidInput as error:
+        raise InvalidInput(f"{PREFIX}ENCRYPTION_KEYS: {error}", field=f"{PREFIX}ENCRYPTION_KEYS") from None
 
 
 def _check_prod(settings: Settings) -> None:

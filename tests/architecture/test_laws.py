@@ -1,5 +1,6 @@
 """The code keeps its laws, and each law sees a violation that is planted for it."""
 
+import re
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -65,6 +66,13 @@ class TestTheCode:
 
     def test_no_file_knows_the_machine_that_it_was_written_on(self) -> None:
         assert laws.machine_paths(kept()) == []
+
+    def test_the_readme_names_every_package_that_the_peers_need(self) -> None:
+        readme, nox = (
+            re.findall(r"apt-get install ((?:[a-z0-9-]+ ?)+)", (ROOT / name).read_text(encoding="utf-8"))
+            for name in ("README.md", "noxfile.py")
+        )
+        assert [packages.strip() for packages in readme] == [packages.strip() for packages in nox] != []
 
     def test_requirements_leave_the_index_to_who_installs(self) -> None:
         requirements = sorted(ROOT.glob("requirements*.txt"))

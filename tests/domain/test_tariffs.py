@@ -12,6 +12,23 @@ from veilbot_core.domain.tariff import Protocol, Terms
 
 class TestTerms:
     @pytest.mark.parametrize(
+        ("protocols", "limit", "kept"),
+        [
+            ((Protocol.OUTLINE,), 7, True),
+            ((Protocol.OUTLINE,), None, False),
+            ((Protocol.V2RAY,), 7, False),
+            ((Protocol.OUTLINE, Protocol.V2RAY), 7, False),
+        ],
+    )
+    def test_a_limit_is_kept_where_every_server_keeps_it(
+        self,
+        protocols: tuple[Protocol, ...],
+        limit: int | None,
+        kept: bool,  # noqa: FBT001
+    ) -> None:
+        assert Terms(name="Month", days=30, protocols=protocols, traffic_limit=limit).limit_kept is kept
+
+    @pytest.mark.parametrize(
         ("field", "value"),
         [
             ("name", ""),

@@ -34,7 +34,7 @@ MANY = 10_000
 
 @pytest.fixture
 async def container(sqlite_url: str) -> AsyncIterator[Container]:
-    async with open_container(load(env_file=None, database_url=sqlite_url)) as opened:
+    async with open_container(load(env_file=None, database_url=sqlite_url, allow_private_servers=True)) as opened:
         yield opened
 
 

@@ -12,7 +12,6 @@ import pytest
 from tests.adapters.payments.served import SECRET_KEY, WEBHOOK_SECRET, serve_stripe
 from tests.runners.sandbox.telegram import TOKEN, opened
 
-from veilbot_adapters.sealing import new_key
 from veilbot_core.domain.tariff import Protocol
 from veilbot_core.services.fleet import Draft
 from veilbot_runners.checkup import Finding, _stripe, examine
@@ -193,11 +192,6 @@ class TestOneTroubleBesideAnother:
     async def test_addresses_that_are_none_have_a_line_each(self, look: Look) -> None:
         found = await look(REDIS_URL="http://hunter2", BROKER_URL="http://hunter2", DATABASE_URL="hunter2")
         assert {"redis", "broker", "database", "payments", "bot"} == {c for c, f in found.items() if not f.ok}
-
-    async def test_a_key_that_is_none_does_not_hide_the_tariffs(self, look: Look) -> None:
-        found = await look(ENCRYPTION_KEYS=f"hunter2,{new_key()}")
-        assert not found["sealed values"].ok
-        assert {"database", "bot", "tariffs"} <= set(found)
 
     async def test_a_database_that_is_away_does_not_hide_the_bot(self, look: Look) -> None:
         found = await look(DATABASE_URL=f"postgresql+asyncpg://shop:hunter2@{nowhere()}/shop")

@@ -4,13 +4,14 @@ from pathlib import Path
 
 import pytest
 
+from veilbot_adapters.sealing import new_key
 from veilbot_core.domain.errors import InvalidInput
 from veilbot_runners.settings import Settings, _known, load
 
 CANARY = "canary-7f3a-secret"
 PROD = {
     "VEILBOT_ENV": "prod",
-    "VEILBOT_ENCRYPTION_KEYS": "k" * 43,
+    "VEILBOT_ENCRYPTION_KEYS": new_key(),
     "VEILBOT_PUBLIC_URL": "https://shop.example",
 }
 
@@ -39,9 +40,11 @@ def test_lists_are_written_with_commas(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch,
         VEILBOT_TELEGRAM__ADMIN_IDS="1, 2",
         VEILBOT_TRUSTED_PROXIES="10.0.0.0/8,::1",
+        VEILBOT_LOCAL_API_PORTS="10085, 10086",
         VEILBOT_STRIPE__WEBHOOK_SECRET="whsec_a,whsec_b",
     )
     assert settings.telegram.admin_ids == (1, 2)
+    assert settings.local_api_ports == (10085, 10086)
     assert settings.trusted_proxies == ("10.0.0.0/8", "::1")
     assert [s.get_secret_value() for s in settings.stripe.webhook_secret] == ["whsec_a", "whsec_b"]
 
@@ -73,6 +76,8 @@ def test_the_environment_wins_over_the_file(monkeypatch: pytest.MonkeyPatch, tmp
         ("VEILBOT_TELEGRAM__ADMIN_IDS", CANARY),
         ("VEILBOT_TRUSTED_PROXIES", CANARY),
         ("VEILBOT_LISTEN", CANARY),
+        ("VEILBOT_LOCAL_API_PORTS", CANARY),
+        ("VEILBOT_LOCAL_API_PORTS", "10085,70000"),
         ("VEILBOT_PUBLIC_URL", CANARY),
         ("VEILBOT_PUBLIC_URL", f"https://[{CANARY}"),
         ("VEILBOT_LISTEN", "127.0.0.1:99999"),
@@ -93,6 +98,8 @@ def test_a_wrong_value_is_named_and_not_shown(monkeypatch: pytest.MonkeyPatch, n
     ("name", "value"),
     [
         ("VEILBOT_ENCRYPTION_KEYS", ""),
+        ("VEILBOT_ENCRYPTION_KEYS", "k" * 43),
+        ("VEILBOT_ENCRYPTION_KEYS", "short"),
         ("VEILBOT_FAILPOINT", "C7:kill"),
         ("VEILBOT_ALLOW_PRIVATE_SERVERS", "true"),
         ("VEILBOT_PUBLIC_URL", "http://shop.example"),

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 from tests.services.test_refunds import dashboard
-from tests.services.world import DAY, HOUR, World
+from tests.services.world import DAY, HOUR, MINUTE, World
 
 from veilbot_core.domain.errors import Conflict
 from veilbot_core.domain.events import EventType
@@ -96,6 +96,39 @@ class TestARefundThatDoesNotArrive:
         await world.refund(order, 250)
         assert await world.days_left(ann) == 5
         assert await world.status(order) is OrderStatus.FULFILLED
+
+    @pytest.mark.parametrize("amount", [250, None])
+    async def test_a_smaller_one_after_it_gives_no_day_back(
+        self, world: World, server: Server, ann: User, order: Order, amount: int | None
+    ) -> None:
+        await world.refund(order, amount)
+        (refund,) = world.gateway.refunds.values()
+        ends_at = (await world.holding(ann)).subscription.ends_at
+        keys = world.remote(server)
+        await world.receive(world.gateway.fail_refund(refund.id))
+        await world.refund(order, 1)
+        assert (await world.holding(ann)).subscription.ends_at == ends_at
+        assert world.remote(server) == keys
+
+    async def test_what_is_owed_goes_back_before_a_second_payment(self, world: World, order: Order) -> None:
+        await world.refund(order)
+        (refund,) = world.gateway.refunds.values()
+        await world.receive(world.gateway.pay(order.id, again=True))
+        await world.receive(world.gateway.fail_refund(refund.id))
+        for _ in range(2):
+            await world.refund(order)
+        first, again, second = world.gateway.refunds.values()
+        assert first.charge_id == again.charge_id != second.charge_id
+        with pytest.raises(Conflict):
+            await world.app.payments.ask_refund(order.id)
+
+    async def test_a_part_and_all_of_it_asked_at_once_are_all_of_it(self, world: World, order: Order) -> None:
+        await world.app.payments.ask_refund(order.id, 1)
+        await world.app.payments.ask_refund(order.id)
+        await world.advance(MINUTE)
+        assert sum(refund.money.amount for refund in world.gateway.refunds.values()) == order.price.amount
+        assert await world.status(order) is OrderStatus.REFUNDED
+        assert not await world.dead()
 
     async def test_who_was_not_told_of_a_refund_hears_nothing_wrong(
         self, world: World, ann: User, order: Order

@@ -128,6 +128,14 @@ class TestRefund:
         assert sorted(r.money.amount for r in world.gateway.refunds.values()) == [100, 150]
         assert await world.days_left(ann) == 5
 
+    async def test_a_large_part_whose_answer_was_lost_is_sent_once(self, world: World, order: Order) -> None:
+        world.gateway.apply_then_fail(Unknown(), on="refund")
+        await world.refund(order, 300)
+        (sent,) = world.gateway.refunds.values()
+        await world.receive(world.gateway.deliver(dashboard(world, order, external_id=sent.id, money=sent.money)))
+        await world.advance(MINUTE)
+        assert [r.money.amount for r in world.gateway.refunds.values()] == [300]
+
     async def test_a_refund_that_the_provider_refuses_is_for_a_person(self, world: World, order: Order) -> None:
         world.gateway.fail_next(Rejected("disputed"), on="refund", times=9)
         await world.refund(order)

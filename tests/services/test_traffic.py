@@ -8,6 +8,7 @@ from veilbot_core.domain.order import Order
 from veilbot_core.domain.server import Server
 from veilbot_core.domain.tariff import Protocol, Tariff
 from veilbot_core.domain.user import User
+from veilbot_core.ports.vpn import Endpoint, Usage
 
 GB = 10**9
 
@@ -51,6 +52,24 @@ class TestAWindow:
             await world.reconcile(server)
         assert (await world.holding(ann)).used == GB
         assert len(world.remote(server)) == 1
+
+    @pytest.mark.usefixtures("order")
+    async def test_a_reading_that_is_booked_late_takes_nothing_back(
+        self, world: World, server: Server, ann: User, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        key = await world.key(ann)
+        world.vpn.traffic(server.id, key.id, GB)
+        read, meanwhile = world.vpn.usage, iter((True, False))
+
+        async def stand_still(endpoint: Endpoint) -> Usage:
+            usage = await read(endpoint)
+            if next(meanwhile):  # another worker looks, later, and books first
+                world.vpn.traffic(server.id, key.id, GB)
+                await world.app.provisioning.reconcile(server.id)
+            return usage
+
+        monkeypatch.setattr(world.vpn, "usage", stand_still)
+        assert await measured(world, server, ann) == 2 * GB
 
 
 class TestACounter:

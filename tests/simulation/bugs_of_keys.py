@@ -127,8 +127,13 @@ class NoSweep(Provisioning):
 
 
 class UsageIsTheReading(MemoryKeys):
-    def save_usage(self, keys: Iterable[Key]) -> None:
-        super().save_usage(replace(key, used=key.counter) for key in keys)
+    def save_usage(self, metered: Iterable[tuple[Key, Key]]) -> None:
+        super().save_usage((was, replace(now, used=now.counter)) for was, now in metered)
+
+
+class OldReadingsAreBooked(MemoryKeys):
+    def save_usage(self, metered: Iterable[tuple[Key, Key]]) -> None:
+        super().save_usage((self.find(was.id) or was, now) for was, now in metered)
 
 
 BUGS = (
@@ -224,6 +229,15 @@ BUGS = (
         breaks="a_live_subscription_has_its_keys",
         faults="none",
         plant=instead("fulfilment", ThawsWithoutKeys),
+    ),
+    Bug(
+        name="an older reading overwrites a newer one",
+        first=211,
+        orders=12,
+        guard="traffic is booked where it still is as it was read",
+        breaks="traffic_only_grows",
+        faults="pauses",
+        plant=repository("keys", OldReadingsAreBooked),
     ),
     Bug(
         name="traffic is what the server counts now",

@@ -26,6 +26,13 @@ class UnpaidIsExpired(SimGateway):
         return None if event is not None and event.happening is Happening.PROCESSING else event
 
 
+class SentIsArrived(Books):
+    def enter(self, uow: UnitOfWork, event: PaymentEvent, now: datetime) -> Receipt:
+        if event.happening is Happening.REFUND_FAILED:
+            return Receipt.IGNORED
+        return super().enter(uow, event, now)
+
+
 BUGS = (
     Bug(
         name="a customer who is done with the page has paid",
@@ -42,5 +49,13 @@ BUGS = (
         breaks="money_on_its_way_keeps_its_order_open",
         faults="none",
         plant=gateway(UnpaidIsExpired),
+    ),
+    Bug(
+        name="a refund that was sent has arrived",
+        first=7,
+        guard="a refund that failed is booked, told, and can be sent again",
+        breaks="failed_refunds_arrive_in_the_end",
+        faults="none",
+        plant=instead("books", SentIsArrived),
     ),
 )

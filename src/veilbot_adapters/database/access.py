@@ -55,10 +55,14 @@ _LOCK_KEYS = Statement(
     )
 )
 _ADD_KEY = insert_unknown(_keys)
-_SAVE_KEY = update_row(_keys, but=frozenset({"subscription_id", "user_id", "server_id", "protocol"}))
+_SAVE_KEY = update_row(_keys, but=frozenset({"subscription_id", "user_id", "server_id", "protocol", "used", "counter"}))
 _COUNT_KEYS = Statement(*(select(func.count().label("found")).where(some) for some in among(_keys.c.id, "ids")))
 _SAVE_USAGE = Statement(
-    update(_keys).where(_keys.c.id == bindparam("id")).values(used=bindparam("used"), counter=bindparam("counter"))
+    update(_keys)
+    .where(
+        _keys.c.id == bindparam("id"), _keys.c.used == bindparam("was_used"), _keys.c.counter == bindparam("counted")
+    )
+    .values(used=bindparam("used"), counter=bindparam("counter"))
 )
 _KEYS_OF_ONE = Statement(
     select(_keys).where(_keys.c.subscription_id == bindparam("id")).order_by(_keys.c.created_at, _keys.c.id)
@@ -171,10 +175,13 @@ class Keys(Repository, ports.Keys):
         """Write changed keys. Raises NotFound."""
         self._save_many(_SAVE_KEY, _COUNT_KEYS, [rows.from_key(key) for key in keys])
 
-    def save_usage(self, keys: Iterable[Key]) -> None:
-        """Write only ``used`` and ``counter`` of many keys."""
-        metered = [{"id": key.id, "used": key.used, "counter": key.counter} for key in keys]
-        self._session.change_many(_SAVE_USAGE, metered)
+    def save_usage(self, metered: Iterable[tuple[Key, Key]]) -> None:
+        """Compare the two numbers with what was read, and write them."""
+        changes = [
+            {"id": was.id, "was_used": was.used, "counted": was.counter, "used": now.used, "counter": now.counter}
+            for was, now in metered
+        ]
+        self._session.change_many(_SAVE_USAGE, changes)
 
     def of_subscriptions(self, subscription_ids: Iterable[SubscriptionId]) -> Sequence[Key]:
         """Return the keys of some subscriptions in one statement, oldest first."""

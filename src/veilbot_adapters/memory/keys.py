@@ -42,16 +42,17 @@ class MemoryKeys(port.Keys):
         self.table.insert(key.id.int, key)
 
     def save(self, *keys: Key) -> None:
-        """Replace."""
+        """Replace, but for the two numbers."""
         for key in keys:
-            self.table.update(key.id.int, key)
+            known = self.get(key.id)
+            self.table.update(key.id.int, replace(key, used=known.used, counter=known.counter))
 
-    def save_usage(self, keys: Iterable[Key]) -> None:
-        """Replace the two numbers of keys that are still there."""
-        for key in keys:
-            known = self.find(key.id)
-            if known is not None:
-                self.table.update(key.id.int, replace(known, used=key.used, counter=key.counter))
+    def save_usage(self, metered: Iterable[tuple[Key, Key]]) -> None:
+        """Replace the two numbers where they are as they were."""
+        for before, after in metered:
+            known = self.find(before.id)
+            if known is not None and (known.used, known.counter) == (before.used, before.counter):
+                self.table.update(known.id.int, replace(known, used=after.used, counter=after.counter))
 
     def of_subscriptions(self, subscription_ids: Iterable[SubscriptionId]) -> Sequence[Key]:
         """Collect each subscription's keys, then sort by age."""

@@ -4,7 +4,7 @@ The cores keep users and counters in memory: a restart loses them, and the recon
 """
 
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from functools import partial
 from typing import TypeVar
 
@@ -42,13 +42,19 @@ _NAMES = {Flavour.V2RAY: "V2Ray", Flavour.XRAY: "Xray"}
 
 
 class V2RayProtocol(VpnProtocol):
-    """All V2Ray and Xray servers; one channel each, and none while nobody needs it."""
+    """All V2Ray and Xray servers; one channel each, and none while nobody needs it.
 
-    def __init__(self, guards: Guards, clock: Clock, ids: Ids, *, allow_private: bool) -> None:
+    ``local_ports`` are those on this machine that may be called; with ``allow_private`` any may.
+    """
+
+    def __init__(
+        self, guards: Guards, clock: Clock, ids: Ids, *, allow_private: bool, local_ports: Collection[int] = ()
+    ) -> None:
         self._guards = guards
         self._clock = clock
         self._ids = ids
         self._allow_private = allow_private
+        self._local_ports = frozenset(local_ports)
         self._servers: OrderedDict[ServerId, tuple[Mapping[str, str], CoreServer]] = OrderedDict()
 
     async def close(self) -> None:
@@ -62,7 +68,7 @@ class V2RayProtocol(VpnProtocol):
         Raises:
             InvalidInput: naming the field.
         """
-        return checked(given, allow_private=self._allow_private, secret=self._ids.secret)
+        return self._checked(given, self._ids.secret)
 
     async def issue(self, endpoint: Endpoint, key: KeySpec) -> str:
         """Make the key be there; return its share link. The cores keep no limits."""
@@ -126,6 +132,9 @@ class V2RayProtocol(VpnProtocol):
         guard = self._guards.get(f"V2Ray server {endpoint.server_id}")
         return await guard.call(guarded, effect, patience=patience)
 
+    def _checked(self, given: Mapping[str, str], secret: Callable[[], str]) -> Mapping[str, str]:
+        return checked(given, allow_private=self._allow_private, local_ports=self._local_ports, secret=secret)
+
     async def _server(self, endpoint: Endpoint) -> CoreServer:
         """Return the server's client; new settings mean a new one."""
         known = self._servers.get(endpoint.server_id)
@@ -133,9 +142,11 @@ class V2RayProtocol(VpnProtocol):
             self._servers.move_to_end(endpoint.server_id)
             return known[1]
         try:
-            settings = checked(endpoint.settings, allow_private=self._allow_private, secret=str)
+            settings = self._checked(endpoint.settings, str)
         except InvalidInput as error:
-            raise Rejected(f"what is stored about this server is not usable ({error}): add it again") from error
+            raise Rejected(
+                f"what is stored about this server is not usable ({error}): mend that, or add it again"
+            ) from error
         if not settings["secret"]:  # another one would open other doors than those that were sold
             raise Rejected("what is stored about this server has lost its secret: add it again")
         api = CoreApi(settings, timeout=self._guards.limits.timeout, allow_private=self._allow_private)

@@ -1,8 +1,7 @@
 """What an operator gives to reach a V2Ray or Xray server and to describe its inbound, checked."""
 
 import re
-from collections.abc import Callable, Mapping
-from ipaddress import ip_address
+from collections.abc import Callable, Collection, Mapping
 
 from veilbot_adapters.addresses import INSIDE, is_host, is_public, literal
 from veilbot_adapters.vpn.v2ray_tls import check_pair
@@ -41,10 +40,14 @@ _OWN = {"api", "inbound", "address", "port", *CHOICES, *_PLAIN, *TLS}
 _LOOPBACK = {"localhost": "127.0.0.1"}
 
 
-def checked(given: Mapping[str, str], *, allow_private: bool, secret: Callable[[], str]) -> Mapping[str, str]:
+def checked(
+    given: Mapping[str, str], *, allow_private: bool, local_ports: Collection[int], secret: Callable[[], str]
+) -> Mapping[str, str]:
     """Return the settings in one normal form, empty ones left out.
 
-    ``secret`` makes the one from which the server's credentials are derived, if ``given`` has none yet.
+    An API on this machine is at one of ``local_ports``, or anywhere if ``allow_private``: whoever may add servers is
+    not to find out what else listens here. ``secret`` makes the one from which the server's credentials are derived,
+    if ``given`` has none yet.
 
     Raises:
         InvalidInput: naming the field.
@@ -54,7 +57,7 @@ def checked(given: Mapping[str, str], *, allow_private: bool, secret: Callable[[
             raise InvalidInput("a V2Ray server has no such setting", field=name)
     said = {name: value.strip() for name, value in given.items() if value.strip()}
     kept = {
-        "api": _api(said.get("api", ""), proxied=any(name in said for name in TLS), allow_private=allow_private),
+        "api": _api(said.get("api", ""), proxied=any(name in said for name in TLS)),
         "inbound": _matching(said, "inbound", re.compile(r"[!-~]{1,100}")),
         "address": _address(said.get("address", "")),
         "port": str(_port(said.get("port", ""), "port")),
@@ -63,6 +66,8 @@ def checked(given: Mapping[str, str], *, allow_private: bool, secret: Callable[[
         **_tls(said),
     }
     _fits(kept)
+    if not allow_private:
+        _check_outside(*host_port(kept["api"]), local_ports)
     if kept["security"] == "reality":
         kept.setdefault("fingerprint", "chrome")
     kept.setdefault("secret", secret())
@@ -75,7 +80,7 @@ def host_port(api: str) -> tuple[str, int]:
     return host.removeprefix("[").removesuffix("]"), int(port)
 
 
-def _api(text: str, *, proxied: bool, allow_private: bool) -> str:
+def _api(text: str, *, proxied: bool) -> str:
     host, colon, port = text.rpartition(":")
     host = host.lower().removeprefix("[").removesuffix("]").rstrip(".")
     host = _LOOPBACK.get(host, host)
@@ -83,16 +88,27 @@ def _api(text: str, *, proxied: bool, allow_private: bool) -> str:
         raise InvalidInput("api is HOST:PORT of the core's gRPC API", field="api")
     number = _port(port, "api")
     address = literal(host)
-    if address is None or not ip_address(str(address)).is_loopback:
-        if not proxied:
+    if not proxied and (address is None or not address.is_loopback):
+        raise InvalidInput(
+            "the API has no password of its own: use it over loopback (a tunnel), or behind a TLS proxy that asks"
+            " for a client certificate, and give cert_sha256, client_cert and client_key",
+            field="api",
+        )
+    return f"{f'[{host}]' if ':' in host else host}:{number}"
+
+
+def _check_outside(host: str, port: int, local_ports: Collection[int]) -> None:
+    """Refuse a host inside our own network, and on this machine every port that is not one of ``local_ports``."""
+    address = literal(host)
+    if address is not None and address.is_loopback:
+        if port not in local_ports:
             raise InvalidInput(
-                "the API has no password of its own: use it over loopback (a tunnel), or behind a TLS proxy that asks"
-                " for a client certificate, and give cert_sha256, client_cert and client_key",
+                f"the API is on this machine: add {port} to VEILBOT_LOCAL_API_PORTS, which names the ports that may be"
+                " called here",
                 field="api",
             )
-        if not allow_private and not is_public(host):
-            raise InvalidInput(f"the host in api is inside {INSIDE}", field="api")
-    return f"{f'[{host}]' if ':' in host else host}:{number}"
+    elif not is_public(host):
+        raise InvalidInput(f"the host in api is inside {INSIDE}", field="api")
 
 
 def _address(text: str) -> str:

@@ -68,14 +68,21 @@ def given_back(movements: Sequence[Payment]) -> tuple[int, int]:
 
 
 def refundable(movements: Sequence[Payment]) -> tuple[Payment, int] | None:
-    """Return the charge that a refund comes from and what is left of it; money that was held goes back first."""
-    refunds = _refunds(movements)
+    """Return the charge that a refund comes from and what is left of it.
+
+    What a refund that failed still owes goes back first, then money that was held.
+    """
     charges = [p for p in movements if p.kind is PaymentKind.CHARGE]
-    for charge in sorted(charges, key=lambda p: p.status is not PaymentStatus.HELD):
-        left = charge.money.amount - _total([p for p in refunds if p.charge_id == charge.external_id])
+    for charge in sorted(charges, key=lambda p: (not _owed(p, movements), p.status is not PaymentStatus.HELD)):
+        left = left_of(charge, movements)
         if left > 0:
             return charge, left
     return None
+
+
+def left_of(charge: Payment, movements: Sequence[Payment]) -> int:
+    """Return what of a charge has not gone back, as far as we know, in minor units."""
+    return charge.money.amount - _total([p for p in _refunds(movements) if p.charge_id == charge.external_id])
 
 
 def under_dispute(movements: Sequence[Payment]) -> bool:
@@ -91,8 +98,22 @@ def failed_refunds(movements: Sequence[Payment]) -> int:
 
 def _refunds(movements: Sequence[Payment]) -> list[Payment]:
     """Return the refunds that have not failed, as far as we know."""
-    failed = {p.external_id for p in movements if p.kind is PaymentKind.REFUND_FAILED}
+    failed = _failed(movements)
     return [p for p in movements if p.kind is PaymentKind.REFUND and p.external_id not in failed]
+
+
+def _owed(charge: Payment, movements: Sequence[Payment]) -> int:
+    """Return what of a charge's failed refunds no later one has made good."""
+    failed, owed = _failed(movements), 0
+    for payment in movements:
+        if payment.kind is PaymentKind.REFUND and payment.charge_id == charge.external_id:
+            amount = payment.money.amount
+            owed = owed + amount if payment.external_id in failed else max(0, owed - amount)
+    return owed
+
+
+def _failed(movements: Sequence[Payment]) -> set[str]:
+    return {p.external_id for p in movements if p.kind is PaymentKind.REFUND_FAILED}
 
 
 def _total(movements: Sequence[Payment]) -> int:

@@ -40,8 +40,12 @@ class Grant:
             raise InvalidInput("a grant is 1 to 36500 days", field="days")
 
     def shrink(self, refunded: int, paid: int) -> "Grant":
-        """Take back the share of days that was refunded, rounded in the customer's favour; all if nothing was paid."""
-        return replace(self, taken_back=self.days * min(refunded, paid) // paid if paid else self.days)
+        """Take back the share of days that was refunded, rounded in the customer's favour; all if nothing was paid.
+
+        What was taken back stays so: the money of a refund that failed is still owed.
+        """
+        share = self.days * min(refunded, paid) // paid if paid else self.days
+        return replace(self, taken_back=max(self.taken_back, share))
 
 
 def fold(grants: Iterable[Grant]) -> datetime | None:

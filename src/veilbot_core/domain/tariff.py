@@ -19,6 +19,11 @@ class Protocol(StrEnum):
     OTHER = "other"
     """What an adapter from outside this repository speaks; a shop without one sells none of it."""
 
+    @property
+    def keeps_limits(self) -> bool:
+        """Whether its servers end a key at its traffic limit; V2Ray and Xray know none."""
+        return self is not Protocol.V2RAY
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Terms:
@@ -33,6 +38,11 @@ class Terms:
     """One key per protocol."""
     groups: tuple[str, ...] = ()
     """Server groups that serve it; empty means every group."""
+
+    @property
+    def limit_kept(self) -> bool:
+        """Whether there is a traffic limit at which every key of it ends; one that nobody keeps is no promise."""
+        return self.traffic_limit is not None and all(protocol.keeps_limits for protocol in self.protocols)
 
     def __post_init__(self) -> None:
         """Refuse terms that nobody can fulfil."""

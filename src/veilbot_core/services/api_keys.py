@@ -54,6 +54,10 @@ class ApiKeys:
         """Return every key, oldest first."""
         return await self.storage.read(lambda uow: uow.api_keys.all())
 
+    async def get(self, key_id: ApiKeyId) -> ApiKey:
+        """Return a key. Raises NotFound."""
+        return await self.storage.read(lambda uow: uow.api_keys.get(key_id))
+
     async def revoke(self, key_id: ApiKeyId) -> ApiKey:
         """Shut a key at once and for ever."""
 

@@ -101,7 +101,7 @@ class Fulfilment:
             if known is not None:
                 subscription = refold(uow, known.renew(order.tariff_id, order.terms), now, self.policy.grace)
             uow.publish(about(self.ids, EventType.SUBSCRIPTION_EXTENDED, subscription, now, order_id=str(order.id)))
-        elif not subscription.wants_keys(now, self.policy.grace):
+        if not subscription.wants_keys(now, self.policy.grace):
             hold(uow, self.ids, order, "it ended before its key could be delivered", now)
             return
         keys = reserve(uow, subscription, now, order_id=order.id, known=() if known is None else None)

@@ -6,7 +6,7 @@ from datetime import timedelta
 from uuid import UUID
 
 from veilbot_core.books import Books
-from veilbot_core.domain.errors import Conflict, GatewayOff, InvalidInput
+from veilbot_core.domain.errors import Conflict, GatewayOff, InvalidInput, Rejected
 from veilbot_core.domain.events import EventType
 from veilbot_core.domain.ids import OrderId, PaymentId, UserId
 from veilbot_core.domain.jobs import Job, JobKind
@@ -19,6 +19,7 @@ from veilbot_core.domain.payment import (
     Provider,
     Receipt,
     failed_refunds,
+    left_of,
     refundable,
 )
 from veilbot_core.ports.clock import Clock
@@ -116,22 +117,33 @@ class Payments:
             if not 1 <= asked <= left:
                 raise InvalidInput(f"a refund is 1 to {left} minor units", field="amount")
             failed = failed_refunds(movements)  # another try is another refund
-            detail = f"{charge.id}/{asked}/{left}{f'-{failed}' if failed else ''}"
-            uow.jobs.ask(Job.ask(JobKind.REFUND_ORDER, order.id, self.clock.now(), detail=detail))
+            self._send_back(uow, order.id, charge, asked, f"{left}-{failed}" if failed else str(left))
             return order
 
         return await self.storage.write(work)
 
     async def refund(self, job: Job) -> None:
-        """Send the money back and book it; the provider's key makes twice the same as once."""
+        """Send the money back and book it; the provider's key makes twice the same as once.
+
+        Money that somebody sent back at the provider's own page meanwhile is not sent again.
+
+        Raises:
+            Rejected: the provider refuses, and the books do not say why.
+        """
         await self.failpoints.reach(Point.ORDER_CLAIMED)
-        charge_id, asked, attempt = job.detail.split("/")
-        order, charge = await self.storage.read(
-            lambda uow: (uow.orders.get(OrderId(job.subject)), uow.payments.get(PaymentId(UUID(charge_id))))
-        )
+        _, asked, attempt = job.detail.split("/")
+        order, charge, left = await self.storage.read(lambda uow: _to_send_back(uow, job))
+        if left <= 0:
+            await self.storage.write(lambda uow: uow.jobs.finish(job))
+            return
         money = Money(amount=int(asked), currency=charge.money.currency)
         await self.failpoints.reach(Point.BEFORE_CALL)
-        event = await self._gateway(order.provider).refund(order, charge.external_id, money, attempt=attempt)
+        try:
+            event = await self._gateway(order.provider).refund(order, charge.external_id, money, attempt=attempt)
+        except Rejected:
+            if not await self.storage.write(lambda uow: self._rest_only(uow, job)):
+                raise
+            return
         await self.failpoints.reach(Point.ANSWERED)
 
         def work(uow: UnitOfWork) -> None:
@@ -158,8 +170,34 @@ class Payments:
             lambda uow: uow.payments.page(limit=limit, after=after, user_id=user_id, status=status)
         )
 
+    def _send_back(self, uow: UnitOfWork, order_id: OrderId, charge: Payment, amount: int, attempt: str) -> None:
+        """Ask for a refund; ``attempt`` begins with what was left of the charge."""
+        detail = f"{charge.id}/{amount}/{attempt}"
+        uow.jobs.ask(Job.ask(JobKind.REFUND_ORDER, order_id, self.clock.now(), detail=detail))
+
+    def _rest_only(self, uow: UnitOfWork, job: Job) -> bool:
+        """Where all that was left should go back and a part has gone already, ask for the rest; else return False.
+
+        Only after the provider refused: until then what has gone may be what this job sent.
+        """
+        order, charge, left = _to_send_back(uow, job)
+        _, asked, attempt = job.detail.split("/")
+        if left >= int(asked) or attempt.partition("-")[0] != asked:
+            return False
+        if left > 0:
+            self._send_back(uow, order.id, charge, left, str(left))
+        uow.jobs.finish(job)
+        return True
+
     def _gateway(self, provider: Provider) -> PaymentGateway:
         gateway = self.gateways.get(provider)
         if gateway is None:
             raise GatewayOff(f"{provider} is not configured")
         return gateway
+
+
+def _to_send_back(uow: UnitOfWork, job: Job) -> tuple[Order, Payment, int]:
+    """Return a refund's order and charge, and what is left of that."""
+    order = uow.orders.get(OrderId(job.subject))
+    charge = uow.payments.get(PaymentId(UUID(job.detail.partition("/")[0])))
+    return order, charge, left_of(charge, uow.payments.of_order(order.id))

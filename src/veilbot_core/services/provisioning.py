@@ -83,13 +83,12 @@ class Provisioning:
         vpn, endpoint = self._reach(server)
         began = self.clock.now()
         remote = await vpn.list(endpoint)
-        usage = await vpn.usage(endpoint)
         sure = self.clock.now() + self.policy.lease  # longer than any call and its record may be apart
         keys = await self._keys_of(server_id)
         limits = _limits(remote, keys, sure)
         report = compare(server_id, keys, limits, began=began, removals=self.policy.removals)
         if not dry_run:
-            await self._meter(keys, usage)
+            await self._meter(keys, await vpn.usage(endpoint))  # read after them: a reading is newer than the ledger
             missing = set(report.missing)
             back = await self._restore(vpn, endpoint, [k for k in keys if k.id in missing])
             await self._mend(report, limits, back)
@@ -196,7 +195,7 @@ class Provisioning:
         if counts_up:  # what has counted once counts until a restart, which this is
             readings |= {str(k.id): 0 for k in keys if k.counter and str(k.id) not in readings}
         changed = [k for k in keys if str(k.id) in readings and k.counter != readings[str(k.id)]]
-        metered = [k.metered(readings[str(k.id)], counts_up=counts_up) for k in changed]
+        metered = [(k, k.metered(readings[str(k.id)], counts_up=counts_up)) for k in changed]
         for start in range(0, len(metered), _BATCH):
             await self.storage.write(_save_usage(metered[start : start + _BATCH]))
 
@@ -264,8 +263,8 @@ def _page_of(server_id: ServerId, after: KeyId | None) -> Callable[[UnitOfWork],
     return lambda uow: uow.keys.of_server(server_id, limit=_BATCH, after=after)
 
 
-def _save_usage(keys: Sequence[Key]) -> Callable[[UnitOfWork], None]:
-    return lambda uow: uow.keys.save_usage(keys)
+def _save_usage(metered: Sequence[tuple[Key, Key]]) -> Callable[[UnitOfWork], None]:
+    return lambda uow: uow.keys.save_usage(metered)
 
 
 async def _make_so(vpn: VpnProtocol, endpoint: Endpoint, key: Key) -> str | None:

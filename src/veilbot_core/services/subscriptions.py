@@ -91,6 +91,10 @@ class Subscriptions:
         """Return keys, newest first."""
         return await self.storage.read(lambda uow: uow.keys.page(limit=limit, after=after, user_id=user_id))
 
+    async def key(self, key_id: KeyId) -> Key:
+        """Return a key as we know it. Raises NotFound."""
+        return await self.storage.read(lambda uow: uow.keys.get(key_id))
+
     async def give(
         self, user_id: UserId, tariff_id: TariffId, *, days: int, country: str | None, request: UUID
     ) -> Subscription:

@@ -40,7 +40,12 @@ class TermsView(Struct, frozen=True):
 
     name: Annotated[str, Meta(examples=["Month"])]
     days: Annotated[int, Meta(examples=[30])]
-    traffic_limit: Annotated[int | None, Meta(description="Bytes; null for no limit.", examples=[100000000000])]
+    traffic_limit: Annotated[
+        int | None,
+        Meta(
+            description="Bytes; null for no limit. Not kept with `v2ray` among the protocols.", examples=[100000000000]
+        ),
+    ]
     device_limit: Annotated[int | None, Meta(examples=[3])]
     protocols: list[Protocol]
     groups: Annotated[list[str], Meta(description="Server groups; empty for all.")]

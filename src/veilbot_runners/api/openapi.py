@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, fields
 from http import HTTPStatus
 from typing import Any, TypedDict
@@ -159,6 +159,16 @@ _TAGS = (
 )
 
 
+def _never(path: str, method: str, operation: Mapping[str, Any]) -> set[int]:
+    """Return the errors that an operation cannot answer, of those that are described for every one."""
+    if method != "get":
+        return set()
+    never = {413} if "{" in path else {404, 413}
+    if not operation.get("parameters"):
+        never |= {400}
+    return never if operation.get("parameters") or operation.get("security") else never | {502}
+
+
 class _Document(OpenAPI):
     """The document with names that a client's generator can use: ``UserPage``, not a path through our modules.
 
@@ -169,6 +179,10 @@ class _Document(OpenAPI):
         """Return the document as JSON takes it."""
         text = json.dumps(super().to_schema())
         named: dict[str, Any] = json.loads(re.sub(r'\bPage_[\w.]*\.(\w+?)View_(?=")', r"\1Page", text))
+        for path, item in named["paths"].items():
+            for method, operation in item.items():
+                for status in _never(path, method, operation):
+                    operation["responses"].pop(str(status), None)
         bodies = json.dumps([one.get("requestBody") for path in named["paths"].values() for one in path.values()])
         for name in set(re.findall(r'"#/components/schemas/(\w+)"', bodies)):
             named["components"]["schemas"][name]["additionalProperties"] = False

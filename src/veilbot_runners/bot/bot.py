@@ -132,9 +132,11 @@ class TelegramBot:
     def _read(self, raw: Raw) -> Update | None:
         """Read an update; one that nobody can read is left out, or it would come again for ever."""
         try:
-            return Update.model_validate(raw, context={"bot": self.bot})  # else the dispatcher reads it once more
-        except ValidationError as error:
-            _LOG.warning("unreadable update", update_id=raw.get("update_id"), errors=error.error_count())
+            # without the bot the dispatcher would read it once more
+            return Update.model_validate(_writable(raw), context={"bot": self.bot})
+        except (ValidationError, RecursionError) as error:
+            errors = error.error_count() if isinstance(error, ValidationError) else 1
+            _LOG.warning("unreadable update", update_id=raw.get("update_id"), errors=errors)
             return None
 
     async def _answer(self, update: Update, user: User) -> Calls:
@@ -180,7 +182,8 @@ class TelegramBot:
 
     async def _on_membership(self, change: ChatMemberUpdated) -> Calls:
         """A customer who shut the bot out is found out when a message does not arrive; one who returns, here."""
-        if change.chat.type == "private" and change.new_chat_member.status == "member":
+        mine = change.chat.type == "private" and change.chat.id == change.from_user.id
+        if mine and change.new_chat_member.status == "member":
             await self._desk.back_again(_person(change.from_user))
         return []
 
@@ -205,6 +208,20 @@ class TelegramBot:
                 _LOG.info("Telegram refuses", method=call.method, error=str(error))
         except Unavailable as error:
             _LOG.warning("an answer did not get through", method=call.method, error=str(error))
+
+
+def _writable(raw: Raw) -> Raw:
+    r"""Return an update whose texts can be sent and stored: JSON may hold half a character (``\ud800``), UTF-8 not.
+
+    Raises RecursionError for what is nested too deeply.
+    """
+    text = json.dumps(raw, ensure_ascii=False)
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        whole: dict[str, Any] = json.loads(text.encode("utf-8", "replace"))
+        return whole
+    return raw
 
 
 def _sender(update: Update) -> User | None:

@@ -137,10 +137,12 @@ class Cabinet:
         return visit.say("left-minutes")
 
     def _traffic(self, visit: Visit, holding: Holding) -> str:
-        """Say what was used; Outline only estimates (a window of 30 days)."""
+        """Say what was used, and of how much if it ends there; Outline only estimates (a window of 30 days)."""
         terms = holding.subscription.terms
         if terms.traffic_limit is None or holding.subscription.vip:
             return visit.say("traffic-unlimited")
+        if not terms.limit_kept:
+            return visit.say("traffic-used", used=visit.words.traffic(visit.language, holding.used))
         limit = visit.words.traffic(visit.language, terms.traffic_limit)
         if not holding.used:
             return visit.say("traffic-unused", limit=limit)

@@ -6,7 +6,7 @@ from uuid import UUID
 import typer
 
 from veilbot_core.application import Application
-from veilbot_core.domain.ids import SubscriptionId, TariffId, UserId
+from veilbot_core.domain.ids import KeyId, SubscriptionId, TariffId, UserId
 from veilbot_core.domain.key import Key
 from veilbot_core.domain.subscription import Subscription
 from veilbot_runners.commands.printing import AsJson, Limit, Row, show, show_all
@@ -14,7 +14,7 @@ from veilbot_runners.commands.serve import with_shop
 
 subscriptions = typer.Typer(help="What customers may use.", no_args_is_help=True, rich_markup_mode=None)
 keys = typer.Typer(help="Access to single servers.", no_args_is_help=True, rich_markup_mode=None)
-Days = Annotated[int, typer.Option(help="How many days.")]
+Days = Annotated[int, typer.Option(min=1, max=36500, help="How many days.")]
 
 
 @subscriptions.command("list")
@@ -64,6 +64,19 @@ def key_list(
     of = UserId(user) if user else None
     found = with_shop(lambda shop: shop.subscriptions.keys(limit=limit, user_id=of))
     show_all([_key(key) for key in found], as_json=as_json, empty="There is no key yet.")
+
+
+@keys.command("show")
+def key_show(key: UUID, as_json: AsJson = False) -> None:
+    """Show a key, without what opens it."""
+
+    async def act(shop: Application) -> Row:
+        found = await shop.subscriptions.key(KeyId(key))
+        server = await shop.fleet.get(found.server_id)
+        limit = {"limit_bytes": found.desired.limit}
+        return {**_key(found), **limit, "server": server.name, "server_id": server.id, "created_at": found.created_at}
+
+    show(with_shop(act), as_json=as_json)
 
 
 @keys.command("give")

@@ -32,6 +32,12 @@ def api_key_list(as_json: AsJson = False) -> None:
     show_all([_api_key(k) for k in found], as_json=as_json, empty="There is no API key: veilbot apikey add")
 
 
+@api_keys.command("show")
+def api_key_show(key: UUID, as_json: AsJson = False) -> None:
+    """Show an API key, without its secret."""
+    show(_api_key(with_shop(lambda shop: shop.api_keys.get(ApiKeyId(key)))), as_json=as_json)
+
+
 @api_keys.command("revoke")
 def api_key_revoke(key: UUID, as_json: AsJson = False) -> None:
     """Shut an API key for ever."""

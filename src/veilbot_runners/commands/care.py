@@ -17,13 +17,14 @@ from veilbot_core.domain.server import Server, ServerStatus
 from veilbot_core.ports.failpoints import Point
 from veilbot_core.services.sealing import Tally
 from veilbot_runners import backends, checkup, logs
-from veilbot_runners.commands.printing import AsJson, Row, show_all
+from veilbot_runners.commands.printing import AsJson, IsJson, Row, show, show_all
 from veilbot_runners.commands.serve import ENV_FILE, settings, with_shop
 from veilbot_runners.settings import load
 
 
 def init(
     force: Annotated[bool, typer.Option("--force", help="Replace a file that is there.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Write a commented .env with generated secrets."""
     from veilbot_adapters.sealing import new_key
@@ -41,7 +42,10 @@ def init(
     path.touch(mode=0o600)
     path.chmod(0o600)
     path.write_text(text, encoding="utf-8")
-    print(f"Wrote {path}. Fill in the bot's token and the payment keys, then: veilbot migrate && veilbot doctor")
+    if as_json:
+        show({"path": str(path)}, as_json=True)
+    else:
+        print(f"Wrote {path}. Fill in the bot's token and the payment keys, then: veilbot migrate && veilbot doctor")
 
 
 def migrate(
@@ -52,7 +56,8 @@ def migrate(
     from veilbot_adapters import database
 
     url = settings().database_url
-    steps = asyncio.run(database.pending(url) if check else database.migrate(url))
+    with backends.naming("VEILBOT_DATABASE_URL"):
+        steps = asyncio.run(database.pending(url) if check else database.migrate(url))
     rows: list[Row] = [{"revision": step} for step in steps]
     show_all(rows, as_json=as_json, empty="The schema is up to date.")
     if check and steps:
@@ -137,7 +142,7 @@ def rotate_keys(as_json: AsJson = False) -> None:
         )
 
 
-def openapi() -> None:
+def openapi(_as_json: IsJson = False) -> None:
     """Print the OpenAPI document of the HTTP API."""
     from veilbot_runners.serving import document
 
@@ -145,7 +150,7 @@ def openapi() -> None:
     print(json.dumps(asyncio.run(document(load(env_file=ENV_FILE.get()))), indent=2, ensure_ascii=False))
 
 
-def asyncapi() -> None:
+def asyncapi(_as_json: IsJson = False) -> None:
     """Print the AsyncAPI document of the events that other systems can hear."""
     logs.configure("error")
     print(json.dumps(backends.asyncapi(), indent=2, ensure_ascii=False))

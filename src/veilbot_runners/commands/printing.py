@@ -14,6 +14,7 @@ from veilbot_core.domain.money import Money
 
 Row = Mapping[str, object]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON and nothing else.")]
+IsJson = Annotated[bool, typer.Option("--json", help="For its own sake: this prints nothing but JSON.")]
 Limit = Annotated[int, typer.Option(min=1, max=1000, help="How many to show.")]
 
 

@@ -12,7 +12,7 @@ import typer
 
 from veilbot_core.application import Application
 from veilbot_core.domain.errors import InvalidInput, VeilbotError
-from veilbot_runners import logs
+from veilbot_runners import backends, logs
 from veilbot_runners.settings import DEFAULT_FILE, Settings, load
 
 _LOG = structlog.get_logger(__name__)
@@ -67,7 +67,8 @@ def forever(found: Settings, parts: Collection[str], modules: Collection[str] | 
 def _migrated(found: Settings) -> Settings:
     from veilbot_adapters.database import migrate
 
-    asyncio.run(migrate(found.database_url))
+    with backends.naming("VEILBOT_DATABASE_URL"):
+        asyncio.run(migrate(found.database_url))
     return found
 
 

@@ -1,5 +1,6 @@
 """Commands about tariffs."""
 
+import sys
 from typing import Annotated
 from uuid import UUID
 
@@ -20,7 +21,7 @@ def tariff_add(
     name: Annotated[str, typer.Option(help="What customers see.")],
     days: Annotated[int, typer.Option(help="How long it lasts.")],
     price: Annotated[list[str] | None, typer.Option(help="CURRENCY:AMOUNT in major units, as USD:4.99.")] = None,
-    traffic_gb: Annotated[int | None, typer.Option(help="Traffic limit in GB (10^9 bytes).")] = None,
+    traffic_gb: Annotated[int | None, typer.Option(help="Traffic limit in GB (10^9 bytes); V2Ray keeps none.")] = None,
     devices: Annotated[int | None, typer.Option(help="Device limit.")] = None,
     protocol: Annotated[list[Protocol] | None, typer.Option(help="One key per protocol.")] = None,
     group: Annotated[list[str] | None, typer.Option(help="Server groups that serve it; all by default.")] = None,
@@ -38,6 +39,8 @@ def tariff_add(
     )
     prices = dict(_price(text) for text in price or ())
     show(_tariff(with_shop(lambda shop: shop.catalog.add(terms, prices, trial=trial))), as_json=as_json)
+    if terms.traffic_limit is not None and not terms.limit_kept:
+        print("Nobody keeps this traffic limit: V2Ray and Xray servers end no key for its traffic.", file=sys.stderr)
 
 
 @tariffs.command("list")

@@ -15,6 +15,8 @@ from veilbot_runners.sandbox import pages
 class Place:
     """Something to look at."""
 
+    name: str
+    """In one word, for programs."""
     title: str
     url: str
     """An absolute path of this server, or an http address."""

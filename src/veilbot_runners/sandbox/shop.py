@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import os
 import secrets
 from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack
@@ -33,6 +32,7 @@ from veilbot_runners.sandbox.xray import real_xray
 from veilbot_runners.settings import Settings, Stripe, Telegram, load
 
 OPERATOR = 1000
+_ALERTS = "The operator's alerts come here."
 _SERVERS = {"Amsterdam 1": "NL", "Frankfurt 1": "DE", "Frankfurt 2": "DE"}
 _CORES = {"Frankfurt 3": "DE"}
 PORTS = 5
@@ -43,10 +43,18 @@ _TARIFFS = (
     (Terms(name="Season", days=90, protocols=(Protocol.OUTLINE, Protocol.V2RAY)), {"USD": 1299, "RUB": 129900}),
     (Terms(name="Year", days=365), {"USD": 3999, "RUB": 399000}),
 )
-_PLACES = (
-    Place(title="Talk to the bot", url="/sandbox/telegram", about="a messenger with the shop's real bot in it"),
-    Place(title="Backstage", url=backstage.PATH, about="the VPN servers and payments; switch a server off and buy"),
-    Place(title="API documentation", url="/schema", about="every route of the shop's HTTP API"),
+PLACES = (
+    Place(name="home", title="Home", url="/"),
+    Place(
+        name="bot", title="Talk to the bot", url="/sandbox/telegram", about="a messenger with the shop's real bot in it"
+    ),
+    Place(
+        name="backstage",
+        title="Backstage",
+        url=backstage.PATH,
+        about="VPN servers and payments, to look at and to break",
+    ),
+    Place(name="documentation", title="API documentation", url="/schema", about="every route of the shop's HTTP API"),
 )
 
 
@@ -172,7 +180,7 @@ class Sandbox:
             await self._stack.enter_async_context(part)
         if self._real is not None:
             await self._stack.enter_async_context(real_xray(self._real, self._real + 1))
-        self.telegram.chats.open(OPERATOR, "Operator", "en")
+        self.telegram.chats.open(OPERATOR, "Operator", "en").purpose = _ALERTS
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -183,7 +191,7 @@ class Sandbox:
         servers = [outline_router(self.outline), v2ray_router(self.v2ray)]
         routers = [telegram_router(self.telegram), *servers, stripe_router(self.stripe)]
         routers.append(backstage.router(self.outline, self.v2ray, self.stripe))
-        home = home_page(_PLACES, credentials)
+        home = home_page(PLACES[1:], credentials)
         return Litestar(route_handlers=[*routers, home], openapi_config=None, logging_config=None)
 
 
@@ -223,9 +231,9 @@ async def run_demo(
     stop: asyncio.Event,
     *,
     xray: bool = False,
-    tell: Callable[[str], None] = print,
+    tell: Callable[[Mapping[str, str]], None],
 ) -> None:
-    """Run the shop and its whole world until ``stop``; ``tell`` gets the lines that say where to look."""
+    """Run the shop and its whole world until ``stop``; ``tell`` hears where everything is, by name, when it is."""
     settings = demo_settings(folder, port, made)
     for place in range(made.servers_at, made.servers_at + PORTS):
         serving.listen("127.0.0.1", place).close()  # what is taken is told before anything is made
@@ -244,8 +252,10 @@ async def run_demo(
             _, secret = await shop.api_keys.add("demo", ["*"])
             made = Credentials(**{**asdict(made), "api_key": secret})
             made.write(folder)
-        for line in _welcome(settings.public_url, made.api_key, write_settings(folder, settings, made)):
-            tell(line)
+        tell(
+            {place.name: settings.public_url + place.url for place in PLACES}
+            | {"api_key": made.api_key, "env_file": str(write_settings(folder, settings, made))}
+        )
         await serving.run_parts(
             settings,
             container,
@@ -256,18 +266,3 @@ async def run_demo(
             wrap=lambda app: beside(sandbox.app({"API key": made.api_key}), app),
             farewell=sandbox.telegram.stop,
         )
-
-
-def _welcome(url: str, api_key: str, operators: Path) -> list[str]:
-    lines = [("Home", f"{url}/"), *((p.title, url + p.url) for p in _PLACES), ("API key", api_key)]
-    lines.append(("Operator", f"veilbot --env-file {os.path.relpath(operators)} order list"))
-    width = max(len(title) for title, _ in lines)
-    return [
-        "",
-        "The shop is open: buy a key as a customer would.",
-        "",
-        *(f"  {title.ljust(width)}  {value}" for title, value in lines),
-        "",
-        "Stop it with Ctrl+C.",
-        "",
-    ]

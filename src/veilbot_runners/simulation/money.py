@@ -11,7 +11,7 @@ from veilbot_runners.simulation.evidence import Evidence
 
 Invariant = Callable[[Evidence], Iterator[str]]
 _ENDS = frozenset({OrderStatus.FULFILLED, OrderStatus.HELD, OrderStatus.REFUNDED})
-_KINDS = frozenset({PaymentKind.CHARGE, PaymentKind.REFUND})
+_KINDS = frozenset({PaymentKind.CHARGE, PaymentKind.REFUND, PaymentKind.REFUND_FAILED})
 
 
 def paid_means_a_key_or_a_person(evidence: Evidence) -> Iterator[str]:
@@ -35,6 +35,8 @@ def ledger_balances(evidence: Evidence) -> Iterator[str]:
     gateway = evidence.world.gateway
     moved = {("charge", c.id, c.money, c.order_id) for c in gateway.charges.values()}
     moved |= {("refund", r.id, r.money, r.order_id) for r in gateway.refunds.values()}
+    failed = [gateway.refunds[one] for one in gateway.undone]
+    moved |= {("refund_failed", r.id, r.money, r.order_id) for r in failed}
     booked = {(p.kind.value, p.external_id, p.money, p.order_id) for p in evidence.payments if p.kind in _KINDS}
     yield from (f"moved and not booked: {one[0]} {one[1]} {one[2]}" for one in sorted(moved - booked, key=str))
     yield from (f"booked and not moved: {one[0]} {one[1]} {one[2]}" for one in sorted(booked - moved, key=str))
@@ -83,6 +85,25 @@ def refunds_take_back_what_they_paid_for(evidence: Evidence) -> Iterator[str]:
             yield from (f"order {order.id} is refunded and still counts" for g in _grants(evidence, order) if _left(g))
 
 
+def failed_refunds_arrive_in_the_end(evidence: Evidence) -> Iterator[str]:
+    """Of a refund that failed operators were told, and what days were taken back for has reached the customer."""
+    gateway = evidence.world.gateway
+    for payment in evidence.payments:
+        if payment.kind is PaymentKind.REFUND_FAILED and not evidence.alerted("payment.refund_failed", payment.id):
+            yield f"refund {payment.external_id} failed and nobody was told"
+    for order_id in sorted({gateway.refunds[one].order_id for one in gateway.undone}):
+        order, charges = evidence.orders[order_id], evidence.charges(order_id)
+        paid = [p for p in charges if p.status is PaymentStatus.ACCEPTED] or charges
+        total, ours = sum(p.money.amount for p in paid), {p.external_id for p in paid}
+        there = [r for r in gateway.refunds.values() if r.charge_id in ours and r.id not in gateway.undone]
+        arrived = sum(refund.money.amount for refund in there)
+        if order.status is OrderStatus.REFUNDED and arrived < total:
+            yield f"order {order_id} is refunded, {arrived} of {total} arrived"
+        for grant in _grants(evidence, order):
+            if grant.taken_back > grant.days * min(arrived, total) // total:
+                yield f"order {order_id}: {grant.taken_back} days were taken back, {arrived} of {total} arrived"
+
+
 def disputed_access_is_frozen(evidence: Evidence) -> Iterator[str]:
     """While a bank claims the money of a subscription back, or has it, its keys are off; afterwards they are on."""
     truth = evidence.world.truth
@@ -128,6 +149,7 @@ INVARIANTS: tuple[Invariant, ...] = (
     nothing_for_unverified_money,
     grants_are_applied_once,
     refunds_take_back_what_they_paid_for,
+    failed_refunds_arrive_in_the_end,
     refunded_access_is_over,
     disputed_access_is_frozen,
     what_was_answered_is_kept,

@@ -9,7 +9,8 @@ from veilbot_core.application import Application
 from veilbot_core.domain.ids import JobId, ServerId
 from veilbot_core.domain.order import OrderStatus
 from veilbot_core.domain.server import ServerStatus
-from veilbot_runners.simulation.people import patiently
+from veilbot_runners.simulation import refunds
+from veilbot_runners.simulation.asking import patiently
 from veilbot_runners.simulation.world import World
 
 _MOVES, _DEAD = 0.6, 0.3
@@ -44,9 +45,10 @@ class Operator:
             await patiently(self._world, _move(server.id))
 
     async def tidy(self) -> None:
-        """Do what alerts ask for: bring servers back, and let dead work be tried again."""
+        """Do what alerts ask for: bring servers back, let dead work be tried again, and send failed refunds again."""
         await self._open_all()
         await self._requeue()
+        await refunds.send_again(self._world)
 
     async def make_room(self) -> None:
         """Do what the alert about orders that wait for a place asks for."""

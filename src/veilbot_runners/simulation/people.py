@@ -1,24 +1,21 @@
 """Customers: what they want, and when."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from random import Random
-from typing import TypeVar
 from uuid import UUID
 
-from veilbot_core.application import Application
-from veilbot_core.domain.errors import PortError, VeilbotError
 from veilbot_core.domain.ids import SubscriptionId
 from veilbot_core.domain.money import Money
 from veilbot_core.domain.order import Order
 from veilbot_core.domain.payment import Provider
 from veilbot_core.domain.user import User
-from veilbot_runners.simulation.process import NoAnswer
+from veilbot_runners.simulation import refunds
+from veilbot_runners.simulation.asking import ask_back, patiently
 from veilbot_runners.simulation.provider import Cashier
 from veilbot_runners.simulation.world import World
 
-T = TypeVar("T")
 _PAYS = ("pays",) * 10 + ("late", "late", "never", "never", "less", "currency", "twice", "fails first", "more")
 _AFTER = ("",) * 10 + (
     "panel",
@@ -32,6 +29,7 @@ _AFTER = ("",) * 10 + (
 )
 
 _DELAYED = ("",) * 8 + ("arrives", "fails")
+_BOUNCES = ("",) * 3 + ("bounces", "bounces, part")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,6 +49,8 @@ class Story:
     """What becomes of money that is paid by a slow method: it arrives, or fails; empty for a fast one."""
     arrival: float
     """How long that takes, in seconds; an order stays open for half an hour."""
+    bounces: str
+    """Whether money that was sent back does not arrive, and whether more is sent back before that is known."""
 
     @classmethod
     def roll(cls, seed: int, number: int, customers: int, span: float) -> "Story":
@@ -68,20 +68,8 @@ class Story:
             later=random.choice((1.0, 30.0, 600.0, 5000.0)) * random.random(),
             delayed=random.choice(_DELAYED),
             arrival=random.choice((60.0, 3600.0, 14400.0)) * random.random(),
+            bounces=random.choice(_BOUNCES),
         )
-
-
-async def patiently(world: World, act: Callable[[Application], Awaitable[T]], tries: int = 6) -> T | None:
-    """Ask again after no answer or trouble outside; None when it stays that way or a rule says no."""
-    for number in range(tries):
-        try:
-            return await world.call(act)
-        except (NoAnswer, PortError, TimeoutError):
-            await asyncio.sleep(3.0 * (number + 1))
-        except VeilbotError as error:
-            world.history.note("refused", error.code)
-            return None
-    return None
 
 
 class Customer:
@@ -175,15 +163,6 @@ class Customer:
         elif story.after == "blocks bot":
             world.notifier.unreachable(user.id)
         elif story.after == "asks back":
-            await _ask_back(world, order, world.random.choice((None, 1, order.price.amount // 2)))
-
-
-async def _ask_back(world: World, order: Order, amount: int | None) -> None:
-    """Let an operator send money back; an answer that never came is not asked for again."""
-    world.truth.asked[order.id] += 1
-    try:
-        await world.call(lambda app: app.payments.ask_refund(order.id, amount))
-    except (NoAnswer, VeilbotError, TimeoutError) as error:
-        world.history.note("refund not asked", type(error).__name__)
-    else:
-        world.truth.promised.add(order.id)
+            await ask_back(world, order, world.random.choice((None, 1, order.price.amount // 2)))
+        if story.bounces and story.after in {"panel", "panel part", "asks back"}:
+            await refunds.fail(world, cashier, order, story.later, part=story.bounces.endswith("part"))

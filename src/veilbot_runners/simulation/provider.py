@@ -73,6 +73,12 @@ class Cashier:
         world.history.note("panel refunds", order.id, money)
         self.post(world.gateway.deliver(event)[0])
 
+    def return_refund(self, refund_id: str) -> None:
+        """Let money that went back not reach the customer."""
+        self._world.history.note("refund does not arrive", refund_id)
+        self._world.history.faults["refund failed"] += 1
+        self.post(self._world.gateway.fail_refund(refund_id)[0])
+
     def dispute(self, order: Order, *, won: bool | None = None) -> None:
         """Let the bank claim the money back, or decide; each order is disputed once."""
         known = self._world.truth.disputes.get(order.id)

@@ -113,6 +113,8 @@ class Truth:
     """Charges and refunds whose webhooks were answered 2xx."""
     asked: Counter[OrderId] = field(default_factory=Counter)
     """How often an operator asked for money to be sent back."""
+    sent_again: set[UUID] = field(default_factory=set)
+    """Refunds that failed and that an operator has sent again, by the failure's payment."""
     promised: set[OrderId] = field(default_factory=set)
     """Orders whose operator was told that money will go back."""
     panel: set[str] = field(default_factory=set)

@@ -85,7 +85,7 @@ WAYS: dict[str, Way] = {
     "key locked": lambda uow: uow.keys.find(ID),
     "keys locked": lambda uow: uow.keys.lock_all([ID, ID]),
     "key saved": lambda uow: uow.keys.save(KEY),
-    "usage saved": lambda uow: uow.keys.save_usage([KEY]),
+    "usage saved": lambda uow: uow.keys.save_usage([(KEY, KEY)]),
     "keys of subscription": lambda uow: uow.keys.of_subscriptions([ID]),
     "keys of server": lambda uow: uow.keys.of_server(ID, limit=9),
     "keys of server after": lambda uow: uow.keys.of_server(ID, limit=9, after=ID),

@@ -1,6 +1,6 @@
 """What an operator may give to reach a V2Ray or Xray server."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from contextlib import suppress
 
 import pytest
@@ -18,8 +18,15 @@ TLS = {"cert_sha256": "ab" * 32, "client_cert": PAIR.certificate.decode(), "clie
 REALITY = {"security": "reality", "sni": "example.com", "public_key": PUBLIC}
 
 
-def checked(settings: Mapping[str, str], *, allow_private: bool = False) -> Mapping[str, str]:
-    return v2ray_settings.checked(settings, allow_private=allow_private, secret=lambda: "s" * 20)
+LOCAL = (10085, 1)
+
+
+def checked(
+    settings: Mapping[str, str], *, allow_private: bool = False, local_ports: Collection[int] = LOCAL
+) -> Mapping[str, str]:
+    return v2ray_settings.checked(
+        settings, allow_private=allow_private, local_ports=local_ports, secret=lambda: "s" * 20
+    )
 
 
 def test_little_is_enough() -> None:
@@ -116,6 +123,24 @@ def test_an_api_outside_needs_a_proxy_that_asks_who_we_are() -> None:
     assert kept["cert_sha256"] == "ab" * 32
     assert checked(kept) == kept
     assert checked({**BASE, "api": "10.0.0.1:443", **TLS}, allow_private=True)["api"] == "10.0.0.1:443"
+
+
+@pytest.mark.parametrize("api", ["127.0.0.1:22", "localhost:6379", "[::1]:22", "127.0.0.2:22", "127.0.0.1.:22"])
+@pytest.mark.parametrize("more", [{}, TLS], ids=["plain", "behind-a-proxy"])
+def test_of_this_machine_only_the_ports_are_called_that_the_operator_named(api: str, more: Mapping[str, str]) -> None:
+    port = int(api.rpartition(":")[2])
+    for ports in ((), (10085,)):
+        with pytest.raises(InvalidInput, match=f"add {port} to VEILBOT_LOCAL_API_PORTS") as caught:
+            checked({**BASE, **more, "api": api}, local_ports=ports)
+        assert caught.value.field == "api"
+    assert checked({**BASE, **more, "api": api}, local_ports=(10085, port))
+    assert checked({**BASE, **more, "api": api}, local_ports=(), allow_private=True)
+
+
+def test_the_ports_of_this_machine_open_no_other_machine() -> None:
+    for api in ("10.0.0.1:10085", "[fe80::1]:10085", "intern.local:10085"):
+        with pytest.raises(InvalidInput, match="private network"):
+            checked({**BASE, **TLS, "api": api})
 
 
 def test_the_secret_stays() -> None:

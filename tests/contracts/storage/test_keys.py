@@ -96,9 +96,24 @@ class TestKeys:
         keys = await stored(storage, 3)
         await storage.write(lambda uow: uow.keys.save(*(replace(key, note="kept") for key in keys)))
         metered = [replace(key, used=2**60 + n, counter=n, note="dropped") for n, key in enumerate(keys[:2])]
-        await storage.write(lambda uow: uow.keys.save_usage(iter(metered)))
+        await storage.write(lambda uow: uow.keys.save_usage(zip(keys, metered, strict=False)))
         found = [await storage.read(lambda uow, key=key: uow.keys.get(key.id)) for key in keys]  # type: ignore[misc]
         assert found == [replace(key, note="kept") for key in (*metered, keys[2])]
+
+    async def test_an_older_reading_changes_nothing(self, storage: Storage) -> None:
+        keys = await stored(storage, 2)
+        read = [(key, replace(key, used=10, counter=10)) for key in keys]
+        newer = replace(keys[0], used=30, counter=30)
+        await storage.write(lambda uow: uow.keys.save_usage([(keys[0], newer)]))
+        await storage.write(lambda uow: uow.keys.save_usage(read))
+        found = [await storage.read(lambda uow, key=key: uow.keys.get(key.id)) for key in keys]  # type: ignore[misc]
+        assert [key.used for key in found] == [30, 10]
+
+    async def test_whoever_saves_a_key_leaves_its_usage_alone(self, storage: Storage) -> None:
+        (key,) = await stored(storage, 1)
+        await storage.write(lambda uow: uow.keys.save_usage([(key, replace(key, used=30, counter=20))]))
+        await storage.write(lambda uow: uow.keys.save(replace(key, note="x")))
+        assert await storage.read(lambda uow: uow.keys.get(key.id)) == replace(key, note="x", used=30, counter=20)
 
 
 class TestFindingKeys:

@@ -120,3 +120,10 @@ async def test_what_is_not_there(world: World) -> None:
     for query in ({"status": "lost"}, {"user_id": "x"}, {"limit": 101}, {"limit": 0}, {"limit": "many"}):
         problem = await world.get("/api/v1/billing/orders", 400, params=query)
         assert problem["errors"][0]["field"] == next(iter(query))
+
+
+async def test_the_document_says_whose_limits_are_kept(world: World) -> None:
+    document = world.document.content
+    for name in ("NewTariff", "TermsView"):
+        shown = str(document["components"]["schemas"][name]["properties"]["traffic_limit"])
+        assert "`v2ray`" in shown

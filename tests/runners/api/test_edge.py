@@ -226,6 +226,17 @@ async def test_the_document_is_complete(world: World) -> None:
     assert refs <= set(content["components"]["schemas"])
 
 
+async def test_an_operation_lists_no_error_that_it_cannot_answer(world: World) -> None:
+    paths = (await world.http.get("/schema/openapi.json")).json()["paths"]
+    for path in ("/healthz", "/readyz", "/paid", "/canceled"):
+        assert sorted(paths[path]["get"]["responses"]) == ["200", "500", "503"], path
+    for path, item in paths.items():
+        listed = set(item.get("get", {"responses": ()})["responses"])
+        assert "413" not in listed, path
+        assert "404" not in listed or "{" in path, path
+    assert {"404", "413"} <= set(paths["/webhooks/{provider}"]["post"]["responses"])
+
+
 async def test_the_documentation_page_loads_nothing(world: World) -> None:
     page = await world.http.get("/schema")
     assert page.status_code == 200

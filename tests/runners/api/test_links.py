@@ -30,7 +30,7 @@ async def _with_traffic(world: World) -> tuple[str, str]:
 
     def use(uow: UnitOfWork) -> None:
         [known] = uow.keys.page(limit=1)
-        uow.keys.save_usage([known.metered(5 * 10**9, counts_up=True)])
+        uow.keys.save_usage([(known, known.metered(5 * 10**9, counts_up=True))])
 
     await world.storage.write(use)
     [subscription] = (await world.get("/api/v1/vpn/subscriptions"))["items"]
@@ -91,6 +91,19 @@ async def test_a_key_that_is_coming_is_said_to_come(world: World) -> None:
     path = await world.link(await world.post("/api/v1/vpn/keys", 201, json=gift))
     assert "on its way" in (await world.call("GET", path, headers=BROWSER)).text
     assert (await world.call("GET", path)).text == ""
+
+
+@pytest.mark.parametrize(
+    ("language", "said"), [(Language.EN, "10 GB, nothing used yet"), (Language.RU, "10 ГБ, пока ничего не потрачено")]
+)
+async def test_unused_traffic_is_said_to_be_unused(world: World, language: Language, said: str) -> None:
+    user, tariff = await world.user(), await world.tariff(traffic_limit=10 * 10**9)
+    await world.server()
+    await world.pay(await world.order(user, tariff))
+    await world.work()
+    await world.speak(language)
+    [subscription] = (await world.get("/api/v1/vpn/subscriptions"))["items"]
+    assert said in (await world.call("GET", await world.link(subscription), headers=BROWSER)).text
 
 
 async def test_grace_then_gone(world: World) -> None:

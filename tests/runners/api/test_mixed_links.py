@@ -100,12 +100,25 @@ async def test_apps_are_told_the_facts(shop: World) -> None:
     _, path = await bought(shop, name="Месяц", traffic_limit=10**10)
     for form in ("base64", "clash", "singbox", "outline"):
         headers = (await shop.call("GET", path, params={"format": form})).headers
-        assert headers["subscription-userinfo"] == "upload=0; download=0; total=10000000000; expire=1769860800"
+        assert headers["subscription-userinfo"] == "upload=0; download=0; total=0; expire=1769860800"  # nobody keeps it
         assert base64.b64decode(headers["profile-title"].removeprefix("base64:")).decode() == "Месяц"
         assert headers["profile-update-interval"] == "12"
         assert headers["support-url"] == "https://t.me/help"
         assert headers["content-disposition"].endswith("filename*=UTF-8''%D0%9C%D0%B5%D1%81%D1%8F%D1%86")
         assert "User-Agent" in headers["vary"]
+
+
+@pytest.mark.parametrize("protocols", [("outline", "v2ray"), ("v2ray",)])
+async def test_a_limit_that_nobody_keeps_is_no_part_of_the_page(shop: World, protocols: tuple[str, ...]) -> None:
+    _, path = await bought(shop, traffic_limit=10**10, protocols=protocols)
+
+    def use(uow: UnitOfWork) -> None:
+        uow.keys.save_usage([(key, key.metered(25 * 10**8, counts_up=True)) for key in uow.keys.page(limit=9)])
+
+    await shop.storage.write(use)
+    page = (await shop.call("GET", path, headers=BROWSER)).text
+    assert f"<p>Traffic: {'5' if len(protocols) > 1 else '2.5'} GB</p>" in page.replace("\u00a0", " ")
+    assert "<progress max" not in page
 
 
 async def test_a_plain_name_stays_plain(shop: World) -> None:
@@ -157,7 +170,7 @@ async def test_a_key_that_its_server_stopped_is_said_to_be_used_up(shop: World) 
 
         def measure(uow: UnitOfWork, reading: int = reading) -> None:
             keys = [key for key in uow.keys.page(limit=9) if key.protocol is Protocol.OUTLINE]
-            uow.keys.save_usage([key.metered(reading, counts_up=False) for key in keys])
+            uow.keys.save_usage([(key, key.metered(reading, counts_up=False)) for key in keys])
 
         await shop.storage.write(measure)
         answer = await shop.call("GET", f"{path}?format=outline")

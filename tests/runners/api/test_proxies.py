@@ -86,7 +86,7 @@ def expected(key_id: KeyId, name: str, kept: dict[str, str]) -> Proxy:
 
 @given(settings(), st.uuids(), _NAMES)
 def test_what_a_v2ray_server_writes_is_read_back(said: dict[str, str], number: UUID, name: str) -> None:
-    kept = dict(checked(said, allow_private=True, secret=lambda: "s" * 32))
+    kept = dict(checked(said, allow_private=True, local_ports=(), secret=lambda: "s" * 32))
     assert parse(link(KeyId(number), name, kept)) == expected(KeyId(number), name, kept)
 
 

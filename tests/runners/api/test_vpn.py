@@ -1,13 +1,19 @@
 """Module vpn."""
 
+import asyncio
 import base64
 from datetime import timedelta
 from uuid import UUID
 
-from tests.runners.api.world import ENDPOINT, NOWHERE, World
+from dependency_injector import providers
+from tests.runners.api.world import ENDPOINT, NOWHERE, World, open_world
 
+from veilbot_adapters import memory
 from veilbot_core.domain.errors import Rejected, Unavailable
 from veilbot_core.domain.ids import KeyId, ServerId
+from veilbot_core.domain.tariff import Protocol
+from veilbot_runners.container import Container
+from veilbot_runners.settings import load
 
 
 async def test_a_server_is_added_after_a_sign_of_life(world: World) -> None:
@@ -38,6 +44,29 @@ async def test_a_server_that_does_not_answer_is_not_saved(world: World) -> None:
     assert (await world.post("/api/v1/vpn/servers", 409, json=body | {"protocol": "v2ray"}))["code"] == "protocol_off"
     problem = await world.post("/api/v1/vpn/servers", 400, json=body | {"name": "B", "endpoint": {"api_url": " "}})
     assert problem["errors"][0]["field"] == "api_url"
+
+
+async def test_who_may_add_servers_cannot_find_out_what_listens_on_this_machine() -> None:
+    callers = []
+
+    async def hang_up(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        callers.append(writer)
+        writer.close()
+
+    door = await asyncio.start_server(hang_up, "127.0.0.1", 0)
+    port = door.sockets[0].getsockname()[1]
+    for named, status in (((), 400), ((port + 1,), 400), ((port,), 503)):
+        container = Container(settings=providers.Object(load(env_file=None, local_api_ports=named)))
+        protocols = {Protocol.OUTLINE: memory.MemoryVpn(), Protocol.V2RAY: container.protocols()[Protocol.V2RAY]}
+        endpoint = {"api": f"localhost:{port}", "inbound": "in", "address": "vpn.example.com", "port": "443"}
+        body = {"name": "A", "protocol": "v2ray", "country": "NL", "endpoint": endpoint}
+        async with open_world(protocols=protocols) as world:
+            problem = await world.post("/api/v1/vpn/servers", status, json=body)
+        assert bool(callers) is (status == 503)
+        if status == 400:
+            assert problem["errors"][0]["field"] == "api"
+        await protocols[Protocol.V2RAY].close()
+    door.close()
 
 
 async def test_the_status_is_probed_and_kept(world: World) -> None:

@@ -149,7 +149,7 @@ class World:
 async def open_world(
     *,
     peer: str = "198.51.100.7",
-    protocols: Mapping[Protocol, memory.MemoryVpn] | None = None,
+    protocols: Mapping[Protocol, Any] | None = None,
     limiter: Limiter | None = None,
     storage: Storage | None = None,
     clock: memory.MemoryClock | None = None,

@@ -10,6 +10,7 @@ from tests.runners.bot.telegram import Customer, Shop
 from tests.runners.bot.test_buying import picture, stock
 
 from veilbot_core.domain.ids import SubscriptionId
+from veilbot_core.domain.tariff import Protocol
 from veilbot_core.ports.storage import UnitOfWork
 from veilbot_runners.bot.data import pack
 
@@ -45,6 +46,19 @@ class TestKeys:
         assert "https://veil.example/s/" in card
         assert card.count("https://mirror.example/s/") == 1
         assert owner.buttons == ["🔳 QR code", "♻️ New link", "🔄 Renew", "📱 How to connect", "« Menu"]
+
+    async def test_a_limit_that_nobody_keeps_is_not_on_the_card(self, shop: Shop, owner: Customer) -> None:
+        subscription_id = await own(shop, owner)
+
+        def mix(uow: UnitOfWork) -> None:
+            known = uow.subscriptions.lock(subscription_id)
+            terms = replace(known.terms, protocols=(Protocol.OUTLINE, Protocol.V2RAY))
+            uow.subscriptions.save(replace(known, terms=terms))
+
+        await shop.out.storage.write(mix)
+        card = await owner.say("/keys")
+        assert "Traffic: 0 GB used" in card
+        assert "100 GB" not in card
 
     @pytest.mark.parametrize(
         ("later", "left"),

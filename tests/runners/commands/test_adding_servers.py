@@ -30,7 +30,7 @@ def test_a_server_that_does_not_answer_is_not_saved(shop: Run, monkeypatch: pyte
 def test_a_server_inside_is_refused_by_the_setting_that_would_allow_it(shop: Run, host: str) -> None:
     given = ("server", "add", "--name", "A", "--country", "NL", "--cert-sha256", "0" * 64, "--api-url")
     done = shop(*given, f"https://{host}:1/x")
-    assert (done.code, done.out) == (1, "")
+    assert (done.code, done.out) == (2, "")
     assert "VEILBOT_ALLOW_PRIVATE_SERVERS=true" in done.err
     assert "--no-probe" not in done.err  # it would not help
 
@@ -43,7 +43,7 @@ def test_a_database_that_is_away_is_not_taken_for_the_server(shop: Run, monkeypa
     assert "--no-probe" not in done.err
 
 
-def test_a_v2ray_server_is_described_by_its_options(shop: Run, tmp_path: Path) -> None:
+def test_a_v2ray_server_is_described_by_its_options(shop: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     given = ("server", "add", "--protocol", "v2ray", "--name", "B", "--country", "DE", "--api", "127.0.0.1:1")
     rest = (
         "--inbound",
@@ -57,10 +57,14 @@ def test_a_v2ray_server_is_described_by_its_options(shop: Run, tmp_path: Path) -
         "--sni",
         "a.example",
     )
+    closed = shop(*given, *rest)
+    assert (closed.code, "add 1 to VEILBOT_LOCAL_API_PORTS" in closed.err) == (2, True)
+    assert "--no-probe" not in closed.err  # it would not help
+    monkeypatch.setenv("VEILBOT_LOCAL_API_PORTS", "1")
     silent = shop(*given, *rest)
     assert (silent.code, "--no-probe" in silent.err) == (1, True)
     assert shop(*given, *rest, "--no-probe", "--json").json["protocol"] == "v2ray"
     wrong = shop(*given, *rest, "--network", "smoke", "--no-probe")
-    assert (wrong.code, "tcp, ws, grpc" in wrong.err) == (1, True)
+    assert (wrong.code, "tcp, ws, grpc" in wrong.err) == (2, True)
     absent = shop(*given, *rest, "--client-cert", str(tmp_path / "absent.pem"), "--no-probe")
-    assert (absent.code, "cannot be read" in absent.err) == (1, True)
+    assert (absent.code, "cannot be read" in absent.err) == (2, True)

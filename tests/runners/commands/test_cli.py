@@ -6,11 +6,14 @@ import stat
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 from tests.runners.commands.terminal import Run
+from typer.main import get_command
 
 from veilbot_adapters.sealing import new_key
+from veilbot_runners.cli import app
 
 CANARY = "canary-9d2c"
 
@@ -48,10 +51,32 @@ def test_a_tariff_is_priced_in_major_units_and_shown_in_minor_ones(shop: Run) ->
 
 
 @pytest.mark.parametrize(
+    ("more", "warned"),
+    [
+        (("--traffic-gb", "5"), False),
+        (("--traffic-gb", "5", "--protocol", "v2ray"), True),
+        (("--traffic-gb", "5", "--protocol", "outline", "--protocol", "v2ray", "--json"), True),
+        (("--protocol", "v2ray"), False),
+    ],
+)
+def test_a_traffic_limit_that_nobody_keeps_is_said_beside_the_answer(
+    shop: Run,
+    more: tuple[str, ...],
+    warned: bool,  # noqa: FBT001
+) -> None:
+    done = shop("tariff", "add", "--name", "Month", "--days", "30", "--price", "USD:4.99", *more)
+    assert done.code == 0
+    assert ("Nobody keeps this traffic limit" in done.err) is warned
+    assert "Nobody keeps" not in done.out
+
+
+@pytest.mark.parametrize(
     "arguments",
     [
         ("--days", "0", "--price", "USD:1"),
         ("--days", "30", "--price", "USD:1.999"),
+        ("--days", "30", "--price", "foo"),
+        ("--days", "30", "--price", "USD:foo"),
         ("--days", "30", "--price", "4.99"),
         ("--days", "30", "--price", "USD:-1"),
         ("--days", "30", "--price", "DOLLARS:1"),
@@ -61,7 +86,7 @@ def test_a_tariff_is_priced_in_major_units_and_shown_in_minor_ones(shop: Run) ->
 )
 def test_a_wrong_tariff_is_one_sentence_and_changes_nothing(shop: Run, arguments: tuple[str, ...]) -> None:
     done = shop("tariff", "add", "--name", "Month", *arguments)
-    assert done.code == 1
+    assert done.code == 2
     assert done.out == ""
     assert len(done.err.strip().splitlines()) == 1
     assert shop("tariff", "list", "--json").json == {"items": []}
@@ -71,7 +96,9 @@ def test_a_secret_is_printed_once(shop: Run) -> None:
     added = shop("apikey", "add", "--name", "me", "--scope", "users:read", "--days", "90", "--json").json
     assert added["secret"].startswith("vb_")
     listed = shop("apikey", "list", "--json")
-    assert added["secret"] not in listed.out
+    shown = shop("apikey", "show", added["id"], "--json")
+    assert (shown.json["name"], shown.json["scopes"]) == ("me", ["users:read"])
+    assert added["secret"] not in listed.out + shown.out + shop("apikey", "show", added["id"]).out
     assert listed.json["items"][0]["scopes"] == ["users:read"]
     assert shop("apikey", "revoke", added["id"], "--json").json["revoked_at"] is not None
 
@@ -129,21 +156,6 @@ def test_a_password_in_a_wrong_address_is_not_shown(run: Run, monkeypatch: pytes
     assert CANARY not in done.err
 
 
-@pytest.mark.parametrize(
-    "arguments", [("nonsense",), ("tariff", "add"), ("tariff", "archive", "no-id"), ("demo", "--port", "x")]
-)
-def test_wrong_usage_ends_with_2(run: Run, arguments: tuple[str, ...]) -> None:
-    assert run(*arguments).code == 2
-
-
-@pytest.mark.parametrize("modules", ["users,shop", "", "users,"])
-def test_a_module_that_there_is_not_is_one_sentence(run: Run, modules: str) -> None:
-    done = run("api", "--modules", modules)
-    assert done.code == 2
-    assert done.err.startswith("veilbot: there is no module ")
-    assert done.err.count("\n") == 1
-
-
 def test_the_bot_alone_needs_a_token(shop: Run) -> None:
     done = shop("bot")
     assert done.code == 1
@@ -159,7 +171,25 @@ def test_a_token_that_is_none_is_one_sentence(shop: Run, monkeypatch: pytest.Mon
     assert CANARY not in done.err
 
 
+def test_every_command_that_prints_can_print_json() -> None:
+    def without(command: Any, name: str = "") -> set[str]:
+        inner = getattr(command, "commands", None)
+        if inner is None:
+            return set() if any("--json" in option.opts for option in command.params) else {name.strip()}
+        return {found for word, one in inner.items() for found in without(one, f"{name} {word}")}
+
+    assert without(get_command(app)) == {"run", "bot", "api", "worker"}
+
+
+def test_init_says_in_json_what_it_wrote(run: Run) -> None:
+    assert run("init", "--json").json == {"path": ".env"}
+    again = run("init", "--json")
+    assert (again.code, again.out) == (1, "")
+
+
 def test_the_documents_are_printed_without_a_shop(run: Run) -> None:
+    assert run("openapi", "--json").json == run("openapi").json
+    assert run("asyncapi", "--json").json == run("asyncapi").json
     assert run("openapi").json["openapi"].startswith("3.1")
     assert [item["point"] for item in run("failpoints", "--json").json["items"]] == [f"C{n}" for n in range(13)]
 

@@ -60,7 +60,7 @@ def test_orders_are_listed_shown_and_paid_back(shop: Run, sold: Sold) -> None:
     assert shown["paid_at"].endswith("Z")
     assert shop("order", "refund", sold.order, "--amount", "2.50", "--json").code == 0
     too_much = shop("order", "refund", sold.order, "--amount", "5.00")
-    assert (too_much.code, too_much.out) == (1, "")
+    assert (too_much.code, too_much.out) == (2, "")
     again = shop("order", "retry", sold.order)
     assert again.code == 1
     assert "fulfilled" in again.err
@@ -78,10 +78,14 @@ def test_subscriptions_and_keys_are_looked_at_and_given(shop: Run, sold: Sold) -
     keys = shop("key", "list", "--user", sold.user, "--json")
     assert [(k["name"], k["works"]) for k in keys.json["items"]] == [("Amsterdam", True)]
     assert "ss://" not in keys.out
+    shown = shop("key", "show", keys.json["items"][0]["id"], "--json")
+    assert (shown.json["user_id"], shown.json["server"]) == (sold.user, "Amsterdam")
+    assert "ss://" not in shown.out
+    assert "Amsterdam" in shop("key", "show", keys.json["items"][0]["id"]).out
     given = shop("key", "give", "--user", sold.user, "--tariff", sold.tariff, "--days", "3", "--json")
     assert given.json["standing"] == "active"
     assert len(shop("subscription", "list", "--json").json["items"]) == 2
-    assert shop("key", "give", "--user", sold.user, "--tariff", sold.tariff, "--days", "0").code == 1
+    assert shop("key", "give", "--user", sold.user, "--tariff", sold.tariff, "--days", "0").code == 2
 
 
 def test_customers_are_shut_out_and_let_in(shop: Run, sold: Sold) -> None:
@@ -102,7 +106,7 @@ def test_servers_leave_service_and_return(shop: Run, sold: Sold) -> None:
     assert shop("tariff", "show", sold.tariff, "--json").json["name"] == "Month"
 
 
-@pytest.mark.parametrize("noun", ["order", "user", "server", "tariff", "subscription"])
+@pytest.mark.parametrize("noun", ["order", "user", "server", "tariff", "subscription", "key", "apikey"])
 def test_what_is_not_there_is_one_sentence(shop: Run, noun: str) -> None:
     done = shop(noun, "show", "0199a7d2-7c1e-7a70-8f4e-2b6f0c9d1e55", "--json")
     assert (done.code, done.out) == (1, "")

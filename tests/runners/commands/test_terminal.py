@@ -1,5 +1,7 @@
 """The command line on a terminal: streams that close, files that cannot be read, a person who waited long enough."""
 
+import contextlib
+import json
 import os
 import signal
 import socket
@@ -9,6 +11,7 @@ import time
 from collections.abc import Mapping
 from pathlib import Path
 
+import httpx
 import pytest
 from tests.runners.commands.terminal import Run
 
@@ -133,6 +136,35 @@ def test_ctrl_c_ends_a_command_that_waits(tmp_path: Path) -> None:
         out, err = waiting.communicate(timeout=600)
         heard.close()
     assert (waiting.returncode, out, err) == (130, "", "")
+
+
+def test_the_demo_tells_a_program_where_everything_is(tmp_path: Path) -> None:
+    port = _six_free_ports()
+    command = [*VEILBOT, "demo", "--json", "--port", str(port)]
+    with subprocess.Popen(
+        command, cwd=tmp_path, env=environment(), stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+    ) as demo:
+        assert demo.stdout is not None
+        told = json.loads(demo.stdout.readline())
+        url = f"http://127.0.0.1:{port}"
+        assert told["home"] == f"{url}/"
+        headers = {"Authorization": f"Bearer {told['api_key']}"}
+        assert httpx.get(f"{url}/api/v1/billing/tariffs", headers=headers, trust_env=False).status_code == 200
+        for place in ("home", "bot", "backstage", "documentation"):
+            assert httpx.get(told[place], trust_env=False, follow_redirects=True).status_code == 200
+        assert "VEILBOT_STRIPE__API_BASE" in Path(told["env_file"]).read_text(encoding="utf-8")
+        demo.send_signal(signal.SIGINT)
+        assert demo.stdout.read() == ""
+    assert demo.returncode == 0
+
+
+def _six_free_ports() -> int:
+    while True:
+        with contextlib.ExitStack() as held, contextlib.suppress(OSError, OverflowError):
+            first = int(held.enter_context(socket.create_server(("127.0.0.1", 0))).getsockname()[1])
+            for port in range(first + 1, first + 6):
+                held.enter_context(socket.create_server(("127.0.0.1", port)))
+            return first
 
 
 def test_a_fault_of_our_own_is_one_sentence_that_can_be_reported(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,19 +1,25 @@
 """A whole shop behind real HTTP, on a real database that a test can compare before and after."""
 
 import asyncio
+import itertools
 import sqlite3
 from collections.abc import AsyncIterator, Mapping
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import httpx
 import pytest
+from tests.contracts.storage.things import a_user
 from tests.runners.bot.telegram import TOKEN, open_telegram
 from tests.waiting import PATIENCE
 
 from veilbot_adapters.database import migrate
 from veilbot_core.application import Application
+from veilbot_core.domain.ids import UserId
+from veilbot_core.ports.storage import UnitOfWork
 from veilbot_runners import serving
 from veilbot_runners.container import open_container
 from veilbot_runners.settings import Stripe, Telegram, Timeout, load
@@ -39,6 +45,20 @@ class Shop:
         with closing(sqlite3.connect(self._file)) as database:
             names = [name for (name,) in database.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
             return {name: database.execute(f'SELECT * FROM "{name}"').fetchall() for name in names}  # noqa: S608
+
+    async def customers(self, count: int) -> list[int]:
+        """Make so many customers; one of them may do 20 things before the bot asks to slow down."""
+        made = list(itertools.islice(_PEOPLE, count))
+
+        def work(uow: UnitOfWork) -> None:
+            for number in made:
+                uow.users.add(replace(a_user(), id=UserId(uuid4()), telegram_id=number))
+
+        await self.application.storage.write(work)
+        return made
+
+
+_PEOPLE = itertools.count(2 * 10**6)
 
 
 @pytest.fixture(scope="module")

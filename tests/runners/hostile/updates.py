@@ -96,6 +96,13 @@ def _others() -> Iterator[dict[str, Any]]:
     yield {}
 
 
+def spoken_by(person: int, body: bytes) -> bytes:
+    """Return a body with another customer in Ann's place, in whatever encoding it is."""
+    for code in ("ascii", "utf-16-le", "utf-32-le"):
+        body = body.replace(str(ANN["id"]).encode(code), str(person).encode(code))
+    return body
+
+
 def forged() -> list[bytes]:
     """Return them all as bodies, each with an id of its own."""
     made = [*_messages(), *_taps(), *_others()]

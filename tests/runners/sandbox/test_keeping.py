@@ -12,6 +12,9 @@ from veilbot_runners.sandbox.outline import OutlineSandbox
 from veilbot_runners.sandbox.shop import Credentials, Sandbox, demo_settings, write_settings
 from veilbot_runners.sandbox.stripe import Payment, StripeSandbox
 from veilbot_runners.sandbox.telegram import TelegramSandbox
+from veilbot_runners.sandbox.telegram.errors import ApiError
+from veilbot_runners.sandbox.telegram.methods import call
+from veilbot_runners.sandbox.telegram.params import Params
 from veilbot_runners.settings import load
 
 PNG = b"\x89PNG\r\n\x1a\n" + bytes(16)
@@ -56,6 +59,20 @@ async def test_a_second_start_finds_the_same_world(tmp_path: Path) -> None:
         assert len(list(stripe.books.told({}))) == 2
 
 
+async def test_the_bot_may_edit_after_a_restart_what_it_wrote_before(tmp_path: Path) -> None:
+    path = tmp_path / "world.json"
+    telegram, stripe, outline = world()
+    async with keeping(path, telegram, stripe, outline):
+        heard = telegram.customers.say(42, "hello")
+        written = telegram.chats.from_bot(telegram.chats.all[42], text="old")
+    telegram, stripe, outline = world()
+    async with keeping(path, telegram, stripe, outline):
+        edit = {"chat_id": "42", "message_id": str(written["message_id"]), "text": "new"}
+        assert call(telegram, "editmessagetext", Params(edit))["text"] == "new"
+        with pytest.raises(ApiError, match="can't be edited"):
+            call(telegram, "editmessagetext", Params(edit | {"message_id": str(heard["message_id"])}))
+
+
 @pytest.mark.parametrize("text", ["", "{}", "[1]", '{"chats": {"last": 1, "chats": [{}]}}'])
 async def test_a_broken_file_says_what_to_do(tmp_path: Path, text: str) -> None:
     path = tmp_path / "world.json"
@@ -94,6 +111,18 @@ async def test_backstage_shows_servers_and_payments_and_breaks_them(tmp_path: Pa
                 await http.post(f"/sandbox/backstage/{server}/none")
             await sandbox.stripe.pay(session.id, Payment())
             assert "paid" in (await http.get("/sandbox/backstage")).text
+
+
+async def test_the_operators_chat_says_what_it_is_for_and_counts_as_no_customer(tmp_path: Path) -> None:
+    async with Sandbox(1, Credentials.read(tmp_path, 0), servers_at=0) as sandbox:
+        transport = httpx.ASGITransport(sandbox.app({}))  # type: ignore[arg-type]  # Litestar's own types
+        async with httpx.AsyncClient(transport=transport, base_url="http://demo.test") as http:
+            (line,) = (await http.get("/sandbox/telegram/chats")).json()["items"]
+            assert "operator" in line["purpose"]
+            chat = (await http.get(f"/sandbox/telegram/chats/{line['id']}")).json()["chat"]
+            assert chat["purpose"] == line["purpose"]
+            ann = (await http.post("/sandbox/telegram/chats", json={"name": "Ann"})).json()["chat"]
+            assert ann["purpose"] == ""
 
 
 def test_the_operator_reaches_the_demos_shop(tmp_path: Path) -> None:

@@ -194,7 +194,7 @@ async def test_the_page_and_all_that_it_loads_are_served_from_here(local: Local)
 
 
 def test_the_home_page_shows_the_way_and_escapes_what_it_shows() -> None:
-    page = render_home([Place(title="A <b>", url="/x?a=1&b=2", about="'")], {"API key": 'vb_"<'}).decode()
+    page = render_home([Place(name="x", title="A <b>", url="/x?a=1&b=2", about="'")], {"API key": 'vb_"<'}).decode()
     assert "A &lt;b&gt;" in page
     assert 'href="/x?a=1&amp;b=2"' in page
     assert 'data-copy="vb_&quot;&lt;"' in page

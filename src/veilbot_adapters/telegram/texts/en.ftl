@@ -124,6 +124,7 @@ short-frozen = paused
 traffic-counted = Traffic: { $used } of { $limit }
 traffic-about = Traffic: about { $used } of { $limit }
 traffic-unused = Traffic: { $limit }, nothing used yet
+traffic-used = Traffic: { $used } used
 traffic-unlimited = Traffic: unlimited
 left-days = { $n ->
     [one] { $n } day left

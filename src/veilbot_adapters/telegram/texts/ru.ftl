@@ -126,6 +126,7 @@ short-frozen = приостановлен
 traffic-counted = Трафик: { $used } из { $limit }
 traffic-about = Трафик: примерно { $used } из { $limit }
 traffic-unused = Трафик: { $limit }, пока ничего не потрачено
+traffic-used = Трафик: потрачено { $used }
 traffic-unlimited = Трафик: без ограничений
 left-days = { $n ->
     [one] остался { $n } день

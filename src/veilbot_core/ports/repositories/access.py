@@ -93,11 +93,14 @@ class Keys(Protocol):
 
     @abstractmethod
     def save(self, *keys: Key) -> None:
-        """Write changed keys. Raises NotFound."""
+        """Write changed keys, all but ``used`` and ``counter``. Raises NotFound."""
 
     @abstractmethod
-    def save_usage(self, keys: Iterable[Key]) -> None:
-        """Write only ``used`` and ``counter`` of many keys."""
+    def save_usage(self, metered: Iterable[tuple[Key, Key]]) -> None:
+        """Write only ``used`` and ``counter`` of many keys, each as it was read and as it is now.
+
+        Where somebody else has written them since, theirs stay: the reading may be older than what is booked.
+        """
 
     @abstractmethod
     def of_subscriptions(self, subscription_ids: Iterable[SubscriptionId]) -> Sequence[Key]:

@@ -21,7 +21,16 @@ from veilbot_runners.api.fields import (
     Time,
 )
 
-Bytes = Annotated[int, Meta(ge=1, le=2**53, description="Bytes.", examples=[100000000000])]
+TrafficLimit = Annotated[
+    int,
+    Meta(
+        ge=1,
+        le=2**53,
+        description="Bytes. V2Ray and Xray servers keep no limit: with `v2ray` among the protocols nobody ends a key"
+        " there, and customers are not shown it as one.",
+        examples=[100000000000],
+    ),
+]
 Devices = Annotated[int, Meta(ge=1, le=1000, examples=[3])]
 
 
@@ -34,7 +43,7 @@ class NewTariff(Body, frozen=True):
         dict[Currency, Amount],
         Meta(max_length=50, description="Minor units by currency.", examples=[{"USD": 499, "RUB": 49900}]),
     ]
-    traffic_limit: Bytes | None = None
+    traffic_limit: TrafficLimit | None = None
     device_limit: Devices | None = None
     protocols: Annotated[tuple[Protocol, ...], Meta(min_length=1, max_length=10)] = (Protocol.OUTLINE,)
     groups: Annotated[tuple[Group, ...], Meta(max_length=50)] = ()

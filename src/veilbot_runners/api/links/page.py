@@ -95,8 +95,12 @@ class LinkPage:
         used = size(holding.used, tongue)
         if limit is None:
             lines += f"<p>{words['traffic']}: {used}, {words['unlimited']}</p>"
+        elif not subscription.terms.limit_kept:
+            lines += f"<p>{words['traffic']}: {used}</p>"
         else:
-            lines += f"<p>{words['traffic']}: {used} {words['of']} {size(limit, tongue)}</p>"
+            whole = size(limit, tongue)
+            said = f"{used} {words['of']} {whole}" if holding.used else f"{whole}, {words['unused']}"
+            lines += f"<p>{words['traffic']}: {said}</p>"
             lines += f'<progress max="{limit}" value="{min(limit, holding.used)}"></progress>'
         if subscription.terms.device_limit:
             lines += f"<p>{words['devices']}: {subscription.terms.device_limit}</p>"

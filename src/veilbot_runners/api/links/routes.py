@@ -116,7 +116,7 @@ def _configuration(text: str, media_type: str, holding: Holding, showing: Showin
     """Return what VPN apps read, and facts in the headers that they show."""
     subscription = holding.subscription
     name = subscription.terms.name
-    limit = 0 if subscription.vip else subscription.terms.traffic_limit or 0
+    limit = subscription.terms.traffic_limit if subscription.terms.limit_kept and not subscription.vip else 0
     expire = 0 if subscription.vip else int(subscription.ends_at.timestamp())
     headers = {
         "Subscription-Userinfo": f"upload=0; download={holding.used}; total={limit}; expire={expire}",

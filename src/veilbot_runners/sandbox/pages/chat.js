@@ -70,7 +70,7 @@ function face(chat) {
 function person(chat) {
   const unread = chat.id !== openId && chat.version > (seen.get(chat.id) ?? 0);
   const made = element("button", "person", face(chat), element("b", "", chat.name), element("time", "", chat.last ? time(chat.last.date) : ""));
-  made.append(element("span", "last", chat.blocked ? "Has blocked the bot" : (chat.last?.text ?? "New customer")));
+  made.append(element("span", "last", chat.blocked ? "Has blocked the bot" : (chat.last?.text ?? (chat.purpose || "New customer"))));
   if (unread) {
     const dot = element("span", "new");
     dot.setAttribute("role", "img");
@@ -89,7 +89,7 @@ function showList(items) {
   listed = true;
   get("chat-list").replaceChildren(...items.map(person));
   if (focused) document.querySelector(`[data-chat="${focused}"]`)?.focus();
-  get("messenger").classList.toggle("empty", items.length === 0);
+  get("messenger").classList.toggle("empty", items.every((chat) => chat.purpose && !chat.last)); // nobody has anything to look at
 }
 
 /* The open chat */
@@ -120,7 +120,7 @@ function elementsOf(chatView) {
   }
   if (!elements.length) {
     const about = element("div", "about", element("h3", "", chatView.bot.name));
-    about.append(element("p", "", chatView.bot.description || "What can this bot do? Press Start and see."));
+    about.append(element("p", "", chatView.chat.purpose || chatView.bot.description || "What can this bot do? Press Start and see."));
     elements.push(about);
   }
   if (chatView.chat.typing) elements.push(typing());

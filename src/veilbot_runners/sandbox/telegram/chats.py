@@ -58,13 +58,15 @@ class Signal:
 class Chat:
     """One customer's private chat with the bot."""
 
-    __slots__ = ("blocked", "id", "keyboard", "language_code", "messages", "name", "typing_until", "version")
+    __slots__ = ("blocked", "id", "keyboard", "language_code", "messages", "name", "purpose", "typing_until", "version")
 
     def __init__(self, chat_id: int, name: str, language_code: str) -> None:
         self.id = chat_id
         self.name = name
         self.language_code = language_code
         self.messages: dict[int, JsonObject] = {}
+        self.purpose = ""
+        """What this chat is for, if it is no customer's."""
         self.keyboard: list[list[str]] = []
         self.blocked = False
         self.typing_until = 0.0

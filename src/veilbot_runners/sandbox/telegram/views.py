@@ -19,6 +19,7 @@ def chat_view(state: TelegramState, chat: Chat) -> JsonObject:
             "name": chat.name,
             "language_code": language,
             "blocked": chat.blocked,
+            "purpose": chat.purpose,
             "typing": chat.typing_until > time.time(),
         },
         "bot": {
@@ -41,6 +42,7 @@ def chat_line(chat: Chat) -> JsonObject:
         "name": chat.name,
         "language_code": chat.language_code,
         "blocked": chat.blocked,
+        "purpose": chat.purpose,
         "version": chat.version,
         "last": None if last is None else {"text": _summary(last), "date": last["date"]},
     }

@@ -1,0 +1,77 @@
+"""Money that was sent back at the provider's own page while, or before, we had to do with it."""
+
+import pytest
+from tests.services.world import DAY, MINUTE, World
+
+from veilbot_core.domain.errors import Conflict
+from veilbot_core.domain.jobs import JobKind
+from veilbot_core.domain.money import Money
+from veilbot_core.domain.order import Order, OrderStatus
+from veilbot_core.domain.payment import PaymentEvent
+from veilbot_core.domain.server import Server
+from veilbot_core.domain.tariff import Tariff
+from veilbot_core.domain.user import User
+
+
+@pytest.fixture
+async def order(world: World, server: Server, tariff: Tariff, ann: User) -> Order:  # noqa: ARG001
+    """An order that was fulfilled ten days ago."""
+    bought = await world.buy(ann, tariff)
+    await world.advance(10 * DAY)
+    return bought
+
+
+async def panel(world: World, order: Order, amount: int) -> PaymentEvent:
+    """Let an operator send money back at the provider's own page; return what its webhook will say."""
+    charge = next(c for c in world.gateway.charges.values() if c.order_id == order.id)
+    money = Money(amount=amount, currency=charge.money.currency)
+    return await world.gateway.refund(order, charge.id, money, attempt="panel")
+
+
+@pytest.mark.parametrize("told_first", [True, False])
+async def test_what_went_back_at_the_providers_page_meanwhile_is_not_sent_again(
+    world: World, order: Order, *, told_first: bool
+) -> None:
+    await world.app.payments.ask_refund(order.id)
+    event = await panel(world, order, order.price.amount)
+    if not told_first:  # refused, and nobody knows why yet: for a person
+        await world.advance(MINUTE)
+        assert [job.kind for job in await world.dead()] == [JobKind.REFUND_ORDER]
+    await world.receive(world.gateway.deliver(event))
+    for job in await world.dead():
+        await world.app.work.requeue(job.id)
+    await world.advance(MINUTE)
+    assert not await world.dead()
+    assert len(world.gateway.refunds) == 1
+    assert await world.status(order) is OrderStatus.REFUNDED
+
+
+async def test_of_what_went_back_in_part_meanwhile_the_rest_is_sent(world: World, order: Order) -> None:
+    await world.app.payments.ask_refund(order.id)
+    await world.receive(world.gateway.deliver(await panel(world, order, 150)))
+    await world.advance(MINUTE)
+    assert [r.money.amount for r in world.gateway.refunds.values()] == [150, order.price.amount - 150]
+    assert await world.status(order) is OrderStatus.REFUNDED
+    assert not await world.dead()
+
+
+async def test_a_part_that_is_more_than_what_is_left_is_for_a_person(world: World, order: Order) -> None:
+    await world.app.payments.ask_refund(order.id, 400)
+    await world.receive(world.gateway.deliver(await panel(world, order, 300)))
+    await world.advance(MINUTE)
+    assert [r.money.amount for r in world.gateway.refunds.values()] == [300]
+    assert len(await world.dead()) == 1
+
+
+async def test_money_whose_refund_was_heard_of_first_is_not_held(
+    world: World, server: Server, tariff: Tariff, bob: User
+) -> None:
+    order = await world.order(bob, tariff)
+    charge = world.gateway.pay(order.id, Money(amount=498, currency="USD"))
+    await world.receive(world.gateway.deliver(await panel(world, order, 498)))
+    await world.receive(charge)
+    await world.settle()
+    assert await world.status(order) is OrderStatus.REFUNDED
+    with pytest.raises(Conflict):
+        await world.app.fulfilment.retry(order.id)
+    assert not world.remote(server)
