@@ -2,6 +2,7 @@
 
 import ipaddress
 import os
+import re
 from collections.abc import Iterator, Mapping
 from io import StringIO
 from pathlib import Path
@@ -19,6 +20,8 @@ from veilbot_core.domain.errors import InvalidInput, because
 PREFIX = "VEILBOT_"
 _TESTS = "VEILBOT_TEST_"
 """Variables of the project's own tests, which may run beside any setting."""
+_FOREIGN = re.compile(r"[\udc80-\udcff]")
+"""How Python reads bytes of the environment that are no UTF-8 (PEP 383)."""
 _ENCODING = "utf-8-sig"
 """Of the settings file; some editors begin UTF-8 with a mark."""
 
@@ -203,6 +206,9 @@ def load(*, env_file: Path | None = DEFAULT_FILE, **given: object) -> Settings:
         raise InvalidInput(
             f"{unknown[0]} is not a setting of VeilBot; `veilbot init` writes down all there are", field=unknown[0]
         )
+    for name, value in os.environ.items():
+        if name.upper() in ours and _FOREIGN.search(value):
+            raise InvalidInput(f"{name.upper()} is not text in UTF-8", field=name.upper())
     try:
         settings = Settings(_env_file=env_file, **given)  # type: ignore[call-arg, arg-type]  # pydantic-settings takes it
     except ValidationError as error:

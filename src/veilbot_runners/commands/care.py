@@ -16,7 +16,7 @@ from veilbot_core.domain.secret import Place
 from veilbot_core.domain.server import Server, ServerStatus
 from veilbot_core.ports.failpoints import Point
 from veilbot_core.services.sealing import Tally
-from veilbot_runners import backends, checkup, logs
+from veilbot_runners import backends, logs
 from veilbot_runners.commands.printing import AsJson, IsJson, Row, show, show_all
 from veilbot_runners.commands.serve import ENV_FILE, settings, with_shop
 from veilbot_runners.settings import load
@@ -66,6 +66,8 @@ def migrate(
 
 def doctor(as_json: AsJson = False) -> None:
     """Check settings, database, servers, payments and the bot, and say how to mend what is wrong."""
+    from veilbot_runners import checkup
+
     logs.configure("error")
     findings = asyncio.run(checkup.examine(ENV_FILE.get()))
     rows: list[Row] = [{"check": f.check, "ok": f.ok, "says": f.says, "mend": f.mend} for f in findings]

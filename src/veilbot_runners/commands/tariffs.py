@@ -1,6 +1,7 @@
 """Commands about tariffs."""
 
 import sys
+from collections.abc import Sequence
 from typing import Annotated
 from uuid import UUID
 
@@ -29,6 +30,7 @@ def tariff_add(
     as_json: AsJson = False,
 ) -> None:
     """Put a tariff on sale."""
+    prices = _prices(price or ())
     terms = Terms(
         name=name,
         days=days,
@@ -37,7 +39,6 @@ def tariff_add(
         protocols=tuple(protocol or [Protocol.OUTLINE]),
         groups=tuple(group or ()),
     )
-    prices = dict(_price(text) for text in price or ())
     show(_tariff(with_shop(lambda shop: shop.catalog.add(terms, prices, trial=trial))), as_json=as_json)
     if terms.traffic_limit is not None and not terms.limit_kept:
         print("Nobody keeps this traffic limit: V2Ray and Xray servers end no key for its traffic.", file=sys.stderr)
@@ -60,6 +61,16 @@ def tariff_archive(tariff: UUID, as_json: AsJson = False) -> None:
 def tariff_show(tariff: UUID, as_json: AsJson = False) -> None:
     """Show a tariff."""
     show(_tariff(with_shop(lambda shop: shop.catalog.get(TariffId(tariff)))), as_json=as_json)
+
+
+def _prices(texts: Sequence[str]) -> dict[str, int]:
+    """Read prices; which of two in one currency is meant, nobody can know."""
+    prices: dict[str, int] = {}
+    for currency, amount in map(_price, texts):
+        if currency in prices:
+            raise InvalidInput(f"there are two prices in {currency}", field="price")
+        prices[currency] = amount
+    return prices
 
 
 def _price(text: str) -> tuple[str, int]:

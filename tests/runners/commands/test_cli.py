@@ -76,6 +76,7 @@ def test_a_traffic_limit_that_nobody_keeps_is_said_beside_the_answer(
         ("--days", "0", "--price", "USD:1"),
         ("--days", "30", "--price", "USD:1.999"),
         ("--days", "30", "--price", "foo"),
+        ("--days", "30", "--price", "USD:4.99", "--price", "usd:5.99"),
         ("--days", "30", "--price", "USD:foo"),
         ("--days", "30", "--price", "4.99"),
         ("--days", "30", "--price", "USD:-1"),

@@ -7,6 +7,7 @@ import signal
 import socket
 import subprocess
 import sys
+import textwrap
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -136,6 +137,29 @@ def test_ctrl_c_ends_a_command_that_waits(tmp_path: Path) -> None:
         out, err = waiting.communicate(timeout=600)
         heard.close()
     assert (waiting.returncode, out, err) == (130, "", "")
+
+
+def test_ctrl_c_is_heard_while_the_command_line_is_loaded(tmp_path: Path) -> None:
+    impatient = """
+        import runpy, sys
+
+        class Person:
+            def find_spec(self, name, *_):
+                if name == "typer":
+                    raise KeyboardInterrupt
+
+        sys.meta_path.insert(0, Person())
+        runpy.run_module("veilbot_runners", run_name="__main__")
+    """
+    command = [sys.executable, "-c", textwrap.dedent(impatient)]
+    done = subprocess.run(command, cwd=tmp_path, env=environment(), capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (130, "", "")
+
+
+def test_a_setting_that_is_no_text_is_one_sentence(tmp_path: Path) -> None:
+    done = process(tmp_path, "VEILBOT_DATABASE_URL=$'sqlite+aiosqlite:///\\xff.db' veilbot migrate")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr == "veilbot: VEILBOT_DATABASE_URL is not text in UTF-8\n"
 
 
 def test_the_demo_tells_a_program_where_everything_is(tmp_path: Path) -> None:
