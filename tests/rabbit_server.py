@@ -67,16 +67,16 @@ class PrivateBroker:
         if self._process is not None:
             time.sleep(_WRITTEN_DOWN)
             os.killpg(self._process.pid, signal.SIGKILL)
-            self._process.wait(10)
+            self._process.wait(PATIENCE)
             self._process = None
 
     def end(self) -> None:
         """End it and what it needed."""
         if self._process is not None:
             os.killpg(self._process.pid, signal.SIGKILL)
-            self._process.wait(10)
+            self._process.wait(PATIENCE)
         self._epmd.kill()
-        self._epmd.wait(10)
+        self._epmd.wait(PATIENCE)
 
     @contextlib.contextmanager
     def hung(self) -> Iterator[None]:

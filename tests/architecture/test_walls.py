@@ -59,7 +59,7 @@ def lint(root: Path, *options: str) -> tuple[int, str]:
         env=environment,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=600,
         check=False,
     )
     return done.returncode, done.stdout + done.stderr

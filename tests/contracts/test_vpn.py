@@ -41,7 +41,7 @@ class TestVpnProtocol(VpnContract):
             yield MemoryWorld()
             return
         clock = MemoryClock()
-        guards = Guards(clock, MemoryIds(clock), Limits(attempts=1, timeout=PATIENCE))
+        guards = Guards(clock, MemoryIds(clock), Limits(attempts=1, timeout=PATIENCE, wait=PATIENCE))
         async with AsyncExitStack() as stack:
             if request.param == "outline":
                 outline = OutlineProtocol(guards, allow_private=True)

@@ -1,10 +1,11 @@
 """Adapters for VPN servers with a hand on their servers, for the contract."""
 
+import asyncio
 from collections.abc import Mapping
 from dataclasses import replace
 from uuid import UUID
 
-from tests.waiting import PATIENCE
+from tests.waiting import PATIENCE, until
 
 from veilbot_adapters.memory.vpn import MemoryVpn
 from veilbot_adapters.testing.vpn import VpnSubject
@@ -122,9 +123,17 @@ class CoreWorld(VpnSubject):
 
     async def up(self) -> None:
         await self._servers[0].play(CoreOutage.NONE)
-        hurry(self.vpn, PATIENCE)
 
     async def lose_answer(self) -> None:
-        await self.vpn.probe(self.endpoint())
-        await self._servers[0].play(CoreOutage.LOST)
-        hurry(self.vpn, 0.5)
+        """Let the connection end as soon as the core has done it."""
+        core = self._servers[0]
+        before = core.state.changes
+        await core.play(CoreOutage.LOST)
+
+        async def cut() -> None:
+            await until(lambda: core.state.changes != before)
+            serving, core._server = core._server, None
+            assert serving is not None
+            await serving.stop(None)
+
+        self._cut = asyncio.get_running_loop().create_task(cut())

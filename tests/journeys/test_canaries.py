@@ -10,7 +10,7 @@ from pathlib import Path
 import httpx
 import pytest
 from tests.journeys.test_purchase import bought
-from tests.journeys.world import Customer, World, eventually
+from tests.journeys.world import PATIENCE, Customer, World, eventually
 
 from veilbot_core.domain.order import OrderStatus
 from veilbot_core.domain.tariff import Protocol
@@ -20,6 +20,8 @@ from veilbot_runners.sandbox.certificate import self_signed
 from veilbot_runners.settings import Settings, load
 
 HOOK, PASSWORD, PATH = "hook-secret-canary-0123456789", "p4ssw0rd-c4n4ry-%2F", "S3cretP4thC4nary42"
+PATIENT = {"VEILBOT_TIMEOUT__WEBHOOK": "600"}
+"""Stripe would come again to who is slow; here it does not."""
 LINK = r"http://127\.0\.0\.1:\d+/s/[\w-]+"
 
 
@@ -63,7 +65,7 @@ async def api(world: World, key: str) -> str:
     headers = {"Authorization": f"Bearer {key}", "Idempotency-Key": "once"}
     base = f"http://127.0.0.1:{world.shop_port}"
     document = (await world.http.get(f"{base}/schema/openapi.json")).json()
-    async with httpx.AsyncClient(base_url=base, headers=headers, timeout=20) as http:
+    async with httpx.AsyncClient(base_url=base, headers=headers, timeout=PATIENCE) as http:
         for path, item in document["paths"].items():
             for method in item:
                 body = {"json": {"name": 1}} if method == "post" else {}
@@ -87,13 +89,13 @@ async def fails(world: World, session: str, key: str) -> str:
                 )
         wrong = f"http://127.0.0.1:{others}"
         started = [
-            world.start(part, VEILBOT_STRIPE__API_BASE=wrong, VEILBOT_TELEGRAM__API_BASE=wrong)
+            world.start(part, VEILBOT_STRIPE__API_BASE=wrong, VEILBOT_TELEGRAM__API_BASE=wrong, **PATIENT)
             for part in ("api", "worker")
         ]
         await world.ready()
         assert await world.sandbox.stripe.webhooks.send(world.sandbox.stripe.books.pay(session)) == 200
         base, headers = f"http://127.0.0.1:{world.shop_port}/api/v1", {"Authorization": f"Bearer {key}"}
-        async with httpx.AsyncClient(base_url=base, headers=headers, timeout=20) as http:
+        async with httpx.AsyncClient(base_url=base, headers=headers, timeout=PATIENCE) as http:
             new = {"user_id": str(order.user_id), "tariff_id": str(order.tariff_id), "provider": "stripe"}
             said = [
                 await http.post("/billing/orders", json={**new, "country": "DE"}),
@@ -123,7 +125,7 @@ async def commands(world: World) -> None:
         ("doctor", {"VEILBOT_REDIS_URL": f"redis://shop:{PASSWORD}@127.0.0.1:1/0"}),
     ]
     processes = [world.start(command, "--json", **changes) for command, changes in runs]
-    codes = await asyncio.gather(*(asyncio.to_thread(process.wait, 60) for process in processes))
+    codes = await asyncio.gather(*(asyncio.to_thread(process.wait, PATIENCE) for process in processes))
     assert codes == [1, 1, 1, 1]
 
 

@@ -6,7 +6,7 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
-from tests.journeys.world import World
+from tests.journeys.world import PATIENCE, World
 
 FLOOD = 2500
 BODY = b"x" * 60_000
@@ -50,7 +50,7 @@ async def test_a_flood_is_answered_and_takes_little_memory(world: World) -> None
             lives.append((await world.http.get(f"http://127.0.0.1:{world.shop_port}/healthz")).status_code)
             await asyncio.sleep(0.2)
 
-    world.http.timeout = 30
+    world.http.timeout = PATIENCE
     async with asyncio.TaskGroup() as group:
         watching = group.create_task(watch())
         async with asyncio.TaskGroup() as flood:

@@ -32,7 +32,7 @@ async def test_processes_that_migrate_at_once_all_end_well(empty_url: str, tmp_p
             cwd=tmp_path,
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=600,
             check=False,
         )
 

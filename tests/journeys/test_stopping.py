@@ -10,7 +10,7 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
-from tests.journeys.world import World
+from tests.journeys.world import World, eventually
 
 from veilbot_runners.sandbox.stripe_webhooks import signature
 
@@ -69,15 +69,19 @@ async def send(world: World, heard: Counter[str], until: asyncio.Event) -> None:
             writer.close()
 
 
+async def flows(heard: Counter[str]) -> bool:
+    return heard.total() > 10 * SENDERS
+
+
 async def test_under_load_every_webhook_that_was_taken_is_answered(world: World) -> None:
-    process = world.start("run", VEILBOT_TIMEOUT__WEBHOOK="20")
+    process = world.start("run", VEILBOT_TIMEOUT__WEBHOOK="600")
     await world.ready()
     heard: Counter[str] = Counter()
     over = asyncio.Event()
     async with asyncio.TaskGroup() as group:
         for _ in range(SENDERS):
             group.create_task(send(world, heard, over))
-        await asyncio.sleep(1.5)
+        await eventually("a load", lambda: flows(heard))
         code = await world.stop(process)
         over.set()
     assert code == 0
@@ -86,4 +90,4 @@ async def test_under_load_every_webhook_that_was_taken_is_answered(world: World)
     assert answer.startswith("200 ")
     with closing(sqlite3.connect(world.environment["VEILBOT_DATABASE_URL"].partition("///")[2])) as books:
         [[written]] = books.execute("SELECT count(*) FROM payments").fetchall()
-    assert taken == written > 20, "what was written was answered, and what was answered was written"
+    assert taken == written, "what was written was answered, and what was answered was written"

@@ -63,7 +63,7 @@ class World:
             cwd=self.log.parent,
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=600,
             check=False,
         )
 
@@ -193,7 +193,7 @@ async def open_world(folder: Path, database_url: str) -> AsyncIterator[World]:
     shop_port = _free_port()
     async with (
         Sandbox(port, made, webhooks=f"http://127.0.0.1:{shop_port}", servers_at=0) as sandbox,
-        httpx.AsyncClient(timeout=10) as http,
+        httpx.AsyncClient(timeout=PATIENCE) as http,
         asyncio.TaskGroup() as group,
     ):
         group.create_task(serving.serve_http(sandbox.app({}), sock, stop))

@@ -156,7 +156,7 @@ class Market:
             assert number < 100, "it does not die"
             await self.act()
             if number >= at_least:
-                await asyncio.to_thread(process.join, 0.4)
+                await asyncio.to_thread(process.join, 0.4 if number < 20 else 5)
             if process.exitcode is not None:
                 break
         self.deaths += 1

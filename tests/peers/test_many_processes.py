@@ -143,7 +143,7 @@ async def test_updates_of_a_customer_are_answered_in_order_and_once_by_two_bots(
 
     async def post(chat: int, number: int) -> bool:
         body = message(chat * 100 + number, chat)
-        answer = await town.world.http.post(url, content=body, headers=secret, timeout=60)
+        answer = await town.world.http.post(url, content=body, headers=secret, timeout=120)
         assert answer.status_code == 200, answer.text
         return "method" in answer.json()
 

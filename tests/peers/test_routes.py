@@ -60,7 +60,7 @@ async def servers() -> AsyncIterator[dict[str, Server]]:
 
 
 async def ask(front: Front, method: str, path: str, **rest: Any) -> httpx.Response:
-    async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{front.plain}", timeout=10) as http:
+    async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{front.plain}", timeout=60) as http:
         return await http.request(method, path, **rest)
 
 
@@ -171,9 +171,8 @@ async def test_the_door_is_https(servers: dict[str, Server], tmp_path: Path) -> 
         shown = writer.get_extra_info("ssl_object")
         assert (shown.selected_alpn_protocol(), shown.version()) == ("h2", "TLSv1.3")
         writer.close()
-        async with httpx.AsyncClient(
-            verify=ssl.create_default_context(cafile=str(tmp_path / "tls/fullchain.pem"))
-        ) as http:
+        trusted = ssl.create_default_context(cafile=str(tmp_path / "tls/fullchain.pem"))
+        async with httpx.AsyncClient(verify=trusted, timeout=60) as http:
             assert (await http.get(f"https://127.0.0.1:{front.tls}/healthz")).text == "webhooks"
             moved = await http.get(f"http://127.0.0.1:{front.redirects}/s/x?format=clash")
             assert (moved.status_code, moved.headers["location"]) == (308, "https://127.0.0.1/s/x?format=clash")
@@ -183,6 +182,6 @@ def test_the_files_are_right_as_they_are(tmp_path: Path) -> None:
     """Only the certificate that they ask for is made."""
     shutil.copytree(CONFIG, tmp_path / "veilbot")
     certify(tmp_path / "veilbot")
-    done = subprocess.run(command(tmp_path / "veilbot", "-t"), capture_output=True, text=True, timeout=20, check=False)
+    done = subprocess.run(command(tmp_path / "veilbot", "-t"), capture_output=True, text=True, timeout=600, check=False)
     assert done.returncode == 0, done.stderr
     assert "warn" not in done.stderr

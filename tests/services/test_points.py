@@ -10,6 +10,7 @@ import pytest
 from tests.services.paths import PATHS, WEBHOOK, Move, Path, Shop
 from tests.services.shop import build
 from tests.services.world import MINUTE, POLICY, Killed, World
+from tests.waiting import PATIENCE
 
 from veilbot_adapters.failing import ArmedFailpoints
 from veilbot_core.domain.errors import PortError
@@ -111,7 +112,7 @@ async def test_a_hang_gives_the_job_back_before_its_lease_ends(shop: Shop) -> No
     await shop.world.pay(order)
     arm(shop.world, "C6:hang")
     (job, *_) = await shop.world.app.work.claim(10)
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(PATIENCE):
         await shop.world.app.work.run(job)
     assert not await shop.world.app.work.claim(10)
     await settled(shop.world)

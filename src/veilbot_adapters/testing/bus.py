@@ -1,5 +1,6 @@
 """The contract of the bus port."""
 
+import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -11,6 +12,8 @@ from veilbot_core.domain.errors import Unavailable
 from veilbot_core.domain.events import Event, EventType
 from veilbot_core.domain.ids import EventId
 from veilbot_core.ports.bus import Bus
+
+_PATIENCE = 60.0  # seconds after which something will never happen, on any machine
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,6 +38,14 @@ def facts(count: int) -> list[Event]:
     ]
 
 
+async def arrived(subject: BusSubject, count: int) -> list[Event]:
+    """Wait until so many facts have arrived; return all that have."""
+    async with asyncio.timeout(_PATIENCE):
+        while len(subject.arrived()) < count:  # noqa: ASYNC110 - what is waited for may be far away
+            await asyncio.sleep(0.01)
+    return list(subject.arrived())
+
+
 @pytest.mark.asyncio
 class BusContract:
     """A `Bus` carries facts whole and in order, and says so when it did not."""
@@ -51,7 +62,7 @@ class BusContract:
         events = facts(3)
         await subject.bus.publish(events[:2])
         await subject.bus.publish(events[2:])
-        assert list(subject.arrived()) == events
+        assert await arrived(subject, len(events)) == events
 
     async def test_no_facts_are_fine(self, subject: BusSubject) -> None:
         await subject.bus.publish([])
@@ -63,4 +74,4 @@ class BusContract:
         with pytest.raises(Unavailable):
             await subject.bus.publish(events)
         await subject.bus.publish(events)
-        assert list(subject.arrived()) == events
+        assert await arrived(subject, len(events)) == events

@@ -11,6 +11,7 @@ from sqlalchemy import text
 from tests.contracts.storage.conftest import Bell, WallClock
 from tests.contracts.storage.things import a_job, a_subscription, a_tariff, a_user
 from tests.postgres import PrivateServer, private_server
+from tests.waiting import PATIENCE, until
 
 from veilbot_adapters.database import Database, connect, migrate
 from veilbot_adapters.database.database import parse
@@ -175,7 +176,11 @@ async def test_a_connection_does_not_remember_every_statement_for_ever(own_postg
 async def test_closing_lets_go_of_every_connection(own_postgres_url: str) -> None:
     database, elsewhere = (connect(own_postgres_url, Bell(), WallClock()) for _ in range(2))
 
+    begun = False
+
     def slow(uow: UnitOfWork) -> None:
+        nonlocal begun
+        begun = True
         uow.users._session._cursor.execute("SELECT pg_sleep(0.3)", ())  # type: ignore[attr-defined]
         uow.users.add(a_user())
 
@@ -188,15 +193,12 @@ async def test_closing_lets_go_of_every_connection(own_postgres_url: str) -> Non
 
     async with asyncio.TaskGroup() as group:
         group.create_task(database.write(slow))
-        await asyncio.sleep(0.1)
+        await until(lambda: begun)
         await database.close()
     assert len(await elsewhere.read(lambda uow: uow.users.page(limit=9))) == 1
-    left = [await elsewhere.read(others)]
-    for _ in range(200):  # the server takes a moment to see that they are gone
-        if left[-1]:
+    async with asyncio.timeout(PATIENCE):  # the server takes a moment to see that they are gone
+        while await elsewhere.read(others):  # noqa: ASYNC110 - it tells nobody
             await asyncio.sleep(0.01)
-            left.append(await elsewhere.read(others))
-    assert left[-1] == 0
     await elsewhere.close()
 
 

@@ -208,7 +208,7 @@ class TestRefunds:
 
 def test_importing_the_package_imports_no_stripe() -> None:
     program = "import sys, veilbot_adapters.payments; sys.exit('stripe' in sys.modules)"
-    assert subprocess.run([sys.executable, "-c", program], check=False, timeout=30).returncode == 0
+    assert subprocess.run([sys.executable, "-c", program], check=False, timeout=600).returncode == 0
 
 
 def test_closing_is_a_function_of_the_order_alone() -> None:

@@ -89,7 +89,7 @@ def clock() -> MemoryClock:
 
 @asynccontextmanager
 async def adapter(clock: MemoryClock, patience: float) -> AsyncIterator[OutlineProtocol]:
-    limits = Limits(timeout=patience, attempts=1, fail_max=1000)
+    limits = Limits(timeout=patience, wait=patience, attempts=1, fail_max=1000)
     protocol = OutlineProtocol(Guards(clock, MemoryIds(clock), limits), allow_private=True)
     yield protocol
     await protocol.close()

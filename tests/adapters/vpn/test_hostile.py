@@ -96,6 +96,8 @@ async def test_what_was_not_asked_for_is_not_given_to_the_next_request(
     more: bytes,
     later: bool,  # noqa: FBT001 (a parameter of the test)
 ) -> None:
+    planted = asyncio.Event()
+
     async def plant(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         if later:
             writer.write(answer(LIMITED))
@@ -103,10 +105,12 @@ async def test_what_was_not_asked_for_is_not_given_to_the_next_request(
             writer.write(more)
         else:
             writer.write(answer(LIMITED) + more)
+        planted.set()
 
     stranger = await meet(plant)
     await outline.issue(reach(stranger), key)
-    await asyncio.sleep(0.05)
+    await planted.wait()
+    await asyncio.sleep(0.05)  # what was sent has arrived then
     with pytest.raises(Rejected):
         await outline.list(reach(stranger))  # the answer to its own request is a key, not the planted list
     assert stranger.connections == 2  # type: ignore[attr-defined]

@@ -10,6 +10,7 @@ import grpc
 import pytest
 from tests.adapters.vpn.test_v2ray import KEY, adapter, kind, reach
 from tests.peers.certificates import authority, certificate
+from tests.waiting import until
 
 from veilbot_core.domain.errors import Unavailable, Unknown
 from veilbot_core.domain.ids import ServerId
@@ -46,7 +47,7 @@ async def test_a_name_that_leads_elsewhere_the_second_time_is_not_asked_again(mo
         return real("127.0.0.1" if len(asked) == 1 else "127.0.0.3", port, *args, **more)
 
     core = V2RayServer("one")
-    async with proxied(core) as port, adapter(5.0) as vpn:
+    async with proxied(core) as port, adapter() as vpn:
         given = {"api": f"{NAME}:{port}", "inbound": "in", "address": NAME, "port": "443", "cert_sha256": SHOWN.sha256}
         pair = {"client_cert": OURS.certificate.decode(), "client_key": OURS.key.decode()}
         endpoint = Endpoint(server_id=ServerId(KEY.id), settings=vpn.settings(given | pair))
@@ -61,13 +62,14 @@ async def test_a_call_on_a_connection_that_the_shop_ends_fails_and_is_not_cancel
     """gRPC cancels the calls of a channel that is closed, and with them whoever waits for one."""
     server = V2RayServer("one", state=V2RayState(inbounds={"vless": "vless"}))
     await server.start()
-    async with adapter(5.0) as vpn:
+    async with adapter() as vpn:
         endpoint = reach(vpn, server.api)
         await vpn.probe(endpoint)
         await server.play(Outage.HANG)
+        before = server.calls
         async with asyncio.TaskGroup() as group:
             calls = [group.create_task(kind(call)) for call in (vpn.issue(endpoint, KEY), vpn.list(endpoint))]
-            await asyncio.sleep(0.1)
+            await until(lambda: server.calls - before == 2)
             await vpn.close()
     assert {call.result() for call in calls} <= {Unavailable, Unknown}
     await server.stop()
