@@ -41,6 +41,8 @@ BUGS = (
     ),
     Bug(
         name="a ticket of a job that is done is good for the next one",
+        first=196,
+        orders=24,
         guard="a ticket names its lease beside its fence, which each job counts anew",
         breaks="nothing_runs_beside_itself",
         faults="broker,crash,storage",
