@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 from aio_pika import Message
-from aio_pika.abc import AbstractChannel
+from aio_pika.abc import AbstractChannel, FieldValue
+from aio_pika.exceptions import ChannelPreconditionFailed
 from tests.peers.broker import a_prefix, ends, outside, waiting
 from tests.rabbit_server import PrivateBroker
 from tests.waiting import PATIENCE
@@ -40,11 +41,12 @@ class TestDeadLetters:
             b"null",
             b"[" * 100_000,
             b'{"id": 1}',
-            b'{"id": "x", "fence": 1, "kind": "sweep", "subject": "y", "detail": ""}',
+            b'{"id": "x", "fence": 1, "lease": "soon", "kind": "sweep", "subject": "y", "detail": ""}',
             json.dumps(
                 {
                     "id": str(tickets(1)[0].id),
                     "fence": 1,
+                    "lease": tickets(1)[0].lease.isoformat(),
                     "kind": "a_kind_of_a_newer_version",
                     "subject": str(tickets(1)[0].subject),
                     "detail": "",
@@ -77,7 +79,26 @@ class TestDeadLetters:
 
 
 class TestTopology:
-    async def test_queues_are_durable_quorums_and_messages_persistent(self, end: SharedRabbit, broker_url: str) -> None:
+    @pytest.mark.parametrize("change", [{}, {"x-queue-type": "classic"}, {"x-delivery-limit": 5}])
+    async def test_queues_are_durable_quorums_with_a_limit_and_a_place_for_the_dead(
+        self, end: SharedRabbit, broker_url: str, change: dict[str, FieldValue]
+    ) -> None:
+        """RabbitMQ lets a queue be declared again only as it is."""
+        prefix = end.connection.prefix
+        arguments: dict[str, FieldValue] = {
+            "x-queue-type": "quorum",
+            "x-dead-letter-exchange": f"{prefix}.dead",
+            "x-delivery-limit": 20,
+        }
+        async with outside(broker_url) as channel:
+            declaring = channel.declare_queue(f"{prefix}.jobs", durable=True, arguments={**arguments, **change})
+            if change:
+                with pytest.raises(ChannelPreconditionFailed):
+                    await declaring
+            else:
+                await declaring
+
+    async def test_messages_are_persistent_and_hold_ids_alone(self, end: SharedRabbit, broker_url: str) -> None:
         prefix = end.connection.prefix
         await end.queue.put(tickets(1))
         async with outside(broker_url) as channel:
@@ -87,6 +108,7 @@ class TestTopology:
             assert json.loads(message.body) == {
                 "id": str(tickets(1)[0].id),
                 "fence": 1,
+                "lease": tickets(1)[0].lease.isoformat(),
                 "kind": message.type,
                 "subject": str(tickets(1)[0].subject),
                 "detail": "d1",

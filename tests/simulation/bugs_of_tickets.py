@@ -13,7 +13,17 @@ from veilbot_core.domain.jobs import Job, JobKind, Ticket
 class AnyTicketWill(MemoryJobs):
     def take(self, ticket: Ticket, until: datetime) -> Job | None:
         known = self._table.rows.get(ticket.id.int)
-        return None if known is None else super().take(replace(ticket, fence=known.fence), until)
+        if known is None or known.leased_until is None:
+            return None
+        return super().take(replace(ticket, fence=known.fence, lease=known.leased_until), until)
+
+
+class FenceAlone(MemoryJobs):
+    def take(self, ticket: Ticket, until: datetime) -> Job | None:
+        known = self._table.rows.get(ticket.id.int)
+        if known is None or known.leased_until is None:
+            return None
+        return super().take(replace(ticket, lease=known.leased_until), until)
 
 
 class TrustsTheQueue(MemoryJobs):
@@ -28,6 +38,15 @@ BUGS = (
         breaks="nothing_runs_beside_itself",
         faults="broker",
         plant=repository("jobs", AnyTicketWill),
+    ),
+    Bug(
+        name="a ticket of a job that is done is good for the next one",
+        first=196,
+        orders=24,
+        guard="a ticket names its lease beside its fence, which each job counts anew",
+        breaks="nothing_runs_beside_itself",
+        faults="broker,crash,storage",
+        plant=repository("jobs", FenceAlone),
     ),
     Bug(
         name="the queue loses nothing",

@@ -64,7 +64,8 @@ def _lease(*conditions: object, attempts: int) -> Update:
     )
 
 
-_OURS = (_jobs.c.id == bindparam("id"), _jobs.c.fence == bindparam("claim"), _jobs.c.leased_until.is_not(None))
+# A job that is done and asked for again counts its fences anew: of two claims with one fence, the leases differ.
+_OURS = (_jobs.c.id == bindparam("id"), _jobs.c.fence == bindparam("claim"), _jobs.c.leased_until == bindparam("lease"))
 _ASK = Statement(_ask(sqlite.insert(_jobs)), _ask(postgresql.insert(_jobs)))
 _ENSURE = insert_unknown(_jobs)
 _CLAIM = Statement(_lease(attempts=1))
@@ -177,12 +178,14 @@ class Jobs(Repository, ports.Jobs):
 
         None when the ticket is good no more: it was taken before, or its lease ended and somebody else has the job.
         """
-        row = self._session.first(_TAKE, {"id": ticket.id, "claim": ticket.fence, "until": until})
+        row = self._session.first(
+            _TAKE, {"id": ticket.id, "claim": ticket.fence, "lease": ticket.lease, "until": until}
+        )
         return None if row is None else rows.to_job(row)
 
     def finish(self, job: Job) -> None:
         """Remove a claimed job, or free it when it was asked for again. Raises LeaseLost."""
-        mine = {"id": job.id, "claim": job.fence, "revision": job.revision}
+        mine = {"id": job.id, "claim": job.fence, "lease": job.leased_until, "revision": job.revision}
 
         def free() -> None:
             if not self._session.change(_FREE, mine):
@@ -225,7 +228,7 @@ class Jobs(Repository, ports.Jobs):
         return sorted(found, key=lambda job: (job.due, job.id))
 
     def _end(self, statement: Statement, job: Job) -> None:
-        values = rows.from_job(job) | {"claim": job.fence, "asked": job.revision}
+        values = rows.from_job(job) | {"claim": job.fence, "lease": job.leased_until, "asked": job.revision}
         if not self._session.change(statement, values):
             if not self._session.change(_AGAIN, values):
                 raise LeaseLost

@@ -83,9 +83,9 @@ class MemoryJobs(port.Jobs):
         return jobs
 
     def take(self, ticket: Ticket, until: datetime) -> Job | None:
-        """Compare the fences."""
+        """Compare the leases."""
         known = self._table.rows.get(ticket.id.int)
-        if known is None or known.fence != ticket.fence or known.leased_until is None:
+        if known is None or (known.fence, known.leased_until) != (ticket.fence, ticket.lease):
             return None
         return self._attempt(replace(known, fence=known.fence + 1, leased_until=until))
 
@@ -140,7 +140,9 @@ class MemoryJobs(port.Jobs):
 
     def _mine(self, job: Job) -> Job:
         known = self._table.rows.get(job.id.int)
-        if known is None or known.fence != job.fence or known.leased_until is None:
+        if known is None or known.leased_until is None or known.fence != job.fence:
+            raise LeaseLost
+        if known.leased_until != job.leased_until:  # the claim is of one that was done, and asked for again since
             raise LeaseLost
         return known
 

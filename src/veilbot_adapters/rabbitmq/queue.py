@@ -4,6 +4,7 @@ import asyncio
 import json
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
+from datetime import UTC, datetime
 from uuid import UUID
 
 from faststream import AckPolicy
@@ -132,6 +133,7 @@ def _written(ticket: Ticket) -> bytes:
         {
             "id": str(ticket.id),
             "fence": ticket.fence,
+            "lease": ticket.lease.isoformat(),
             "kind": ticket.kind.value,
             "subject": str(ticket.subject),
             "detail": ticket.detail,
@@ -146,6 +148,7 @@ def _read(body: bytes) -> Ticket:
         return Ticket(
             id=JobId(UUID(found["id"])),
             fence=int(found["fence"]),
+            lease=datetime.fromisoformat(found["lease"]).astimezone(UTC),
             kind=JobKind(found["kind"]),
             subject=UUID(found["subject"]),
             detail=str(found["detail"]),

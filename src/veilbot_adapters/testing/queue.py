@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from uuid import UUID
 
 import pytest
@@ -32,7 +33,12 @@ def tickets(count: int) -> list[Ticket]:
     kinds = list(JobKind)
     return [
         Ticket(
-            id=JobId(UUID(int=n)), fence=n, kind=kinds[n % len(kinds)], subject=UUID(int=-n % 2**128), detail=f"d{n}"
+            id=JobId(UUID(int=n)),
+            fence=n,
+            lease=datetime(2026, 1, 1, second=n % 60, microsecond=n, tzinfo=UTC),
+            kind=kinds[n % len(kinds)],
+            subject=UUID(int=-n % 2**128),
+            detail=f"d{n}",
         )
         for n in range(1, count + 1)
     ]

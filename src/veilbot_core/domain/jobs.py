@@ -101,6 +101,8 @@ class Ticket:
     id: JobId
     fence: int
     """The fence that it was handed over with; whoever takes it makes that grow, so it is good for one taking."""
+    lease: datetime
+    """When that lease ends: a job that is done and asked for again counts its fences anew."""
     kind: JobKind
     subject: UUID
     detail: str = ""
@@ -108,7 +110,8 @@ class Ticket:
     @classmethod
     def of(cls, job: Job) -> "Ticket":
         """Make the ticket of a job that was just handed over."""
-        return cls(id=job.id, fence=job.fence, kind=job.kind, subject=job.subject, detail=job.detail)
+        lease = job.leased_until or job.due
+        return cls(id=job.id, fence=job.fence, lease=lease, kind=job.kind, subject=job.subject, detail=job.detail)
 
 
 def backoff(attempts: int, spread: float, *, first: float = 1.0, most: float = 60.0) -> timedelta:

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 
 from veilbot_core.domain.ids import SubscriptionId
 from veilbot_core.domain.order import Order, OrderStatus
-from veilbot_core.domain.payment import PaymentKind, PaymentStatus
+from veilbot_core.domain.payment import PaymentKind, PaymentStatus, left_of
 from veilbot_core.domain.subscription import Grant, GrantSource
 from veilbot_runners.simulation.evidence import Evidence
 
@@ -26,7 +26,7 @@ def paid_means_a_key_or_a_person(evidence: Evidence) -> Iterator[str]:
             yield f"order {order.id} is fulfilled with nothing"
     for payment in evidence.payments:
         told = evidence.alerted("payment.held", payment.id) or evidence.alerted("order.held", payment.order_id)
-        if payment.status is PaymentStatus.HELD and not told:
+        if payment.status is PaymentStatus.HELD and not told and left_of(payment, evidence.payments):
             yield f"payment {payment.external_id} is held and nobody was told"
 
 

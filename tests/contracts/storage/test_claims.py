@@ -1,6 +1,7 @@
 """Jobs: leases, fences and how claimed work ends."""
 
 import asyncio
+from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
@@ -8,6 +9,7 @@ from tests.contracts.storage.things import HOUR, NOW, SECOND, a_job
 
 from veilbot_core.domain.errors import LeaseLost
 from veilbot_core.domain.jobs import Job, JobKind, JobState, Ticket
+from veilbot_core.ports.repositories import Jobs
 from veilbot_core.ports.storage import Storage
 
 LEASE = NOW + HOUR
@@ -181,6 +183,32 @@ class TestDeadJobs:
         assert await storage.read(lambda uow: uow.jobs.find(other.id)) is None
 
 
+class TestAnOldClaim:
+    """A worker that stood still comes back with the claim of a job that was done and asked for again since."""
+
+    @pytest.mark.parametrize(
+        "end",
+        [
+            lambda jobs, old: jobs.finish(old),
+            lambda jobs, old: jobs.postpone(old, NOW, "late"),
+            lambda jobs, old: jobs.bury(old, "late"),
+        ],
+        ids=["finish", "postpone", "bury"],
+    )
+    async def test_it_ends_nothing(self, storage: Storage, end: Callable[[Jobs, Job], None]) -> None:
+        job = a_job()
+        old = await claimed(storage, job)
+        (second,) = await storage.write(lambda uow: uow.jobs.claim(LEASE, LEASE + HOUR, 1))
+        await storage.write(lambda uow: uow.jobs.finish(second))
+        await storage.write(lambda uow: uow.jobs.ask(job))
+        (new,) = await storage.write(lambda uow: uow.jobs.claim(LEASE + HOUR, LEASE + 2 * HOUR, 1))
+        assert new.fence == old.fence
+
+        with pytest.raises(LeaseLost):
+            await storage.write(lambda uow: end(uow.jobs, old))
+        await storage.write(lambda uow: uow.jobs.finish(new))
+
+
 class TestHandingOver:
     """A job that is handed over is leased, but nobody has tried it; whoever takes it first, has it."""
 
@@ -219,6 +247,18 @@ class TestHandingOver:
         taken = await storage.write(lambda uow: uow.jobs.take(Ticket.of(again), LEASE + HOUR))
         assert taken is not None
         assert taken.attempts == 1
+
+    async def test_nor_is_one_of_a_job_that_is_done_for_the_same_job_asked_for_again(self, storage: Storage) -> None:
+        job = a_job()
+        old = await self.handed(storage, job)
+        taken = await storage.write(lambda uow: uow.jobs.take(old, LEASE))
+        assert taken is not None
+        await storage.write(lambda uow: uow.jobs.finish(taken))
+        await storage.write(lambda uow: uow.jobs.ask(job))
+        (new,) = await storage.write(lambda uow: uow.jobs.hand_over(LEASE, LEASE + HOUR, 9))
+        assert new.fence == old.fence
+        assert await storage.write(lambda uow: uow.jobs.take(old, LEASE + HOUR)) is None
+        assert await storage.write(lambda uow: uow.jobs.take(Ticket.of(new), LEASE + HOUR)) is not None
 
     async def test_nor_is_one_of_a_job_that_was_given_back(self, storage: Storage) -> None:
         ticket = await self.handed(storage, a_job())
