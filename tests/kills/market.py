@@ -1,6 +1,7 @@
 """A shop whose processes keep dying, and customers who do not care: they buy, renew, and want their money back."""
 
 import asyncio
+import os
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -25,6 +26,9 @@ SETTINGS = {"VEILBOT_LIMIT__GRACE_HOURS": "0", "VEILBOT_LOG_LEVEL": "error"}
 API = ("api", "--modules", "webhooks")
 WORKER = ("worker",)
 PATIENCE = 300.0
+_TIMES = int(os.environ.get("VEILBOT_TEST_KILLS") or "20")
+ROUNDS = {"sqlite": _TIMES, "postgres": (_TIMES + 1) // 2}
+"""How often a process dies at a point."""
 
 
 @dataclass(kw_only=True)
@@ -118,8 +122,20 @@ class Market:
 
     def figures(self) -> str:
         renewed, back = sum(b.renewal is not None for b in self.buyers), sum(b.refunded for b in self.buyers)
-        keys = len(self.world.keys())
-        return f"{len(self.buyers)} purchases, {renewed} renewals, {back} refunds, {keys} keys"
+        return f"{len(self.buyers)} purchases, {renewed} renewals, {back} refunds, {len(self.there())} keys"
+
+    def there(self) -> set[tuple[str, str]]:
+        """Return the keys that servers have, as they tell themselves: server's name and key's id."""
+        outline, cores = self.world.sandbox.outline.servers, self.world.sandbox.v2ray.servers
+        users = {(name, user.email) for name, core in cores.items() for user in core.state.users["in"]}
+        return {(name, key) for name, server in outline.items() for key in server.keys} | {
+            (name, email.removesuffix("@veilbot")) for name, email in users
+        }
+
+    def said(self, buyer: Buyer) -> str:
+        """Return all that a customer was told."""
+        messages = self.world.sandbox.telegram.chats.all[buyer.chat].messages.values()
+        return " ".join(f"{message.get('text') or ''}{message.get('caption') or ''}" for message in messages)
 
     def start(self, command: tuple[str, ...], failpoint: str = "") -> BaseProcess:
         settings = {**self.world.environment, **SETTINGS, "VEILBOT_FAILPOINT": failpoint}
@@ -174,6 +190,7 @@ async def open_market(world: World) -> AsyncIterator[Market]:
         env_file=None,
         database_url=world.environment["VEILBOT_DATABASE_URL"],
         encryption_keys=(made.encryption_key,),
+        allow_private_servers=True,
         stripe=Stripe.model_validate({**stripe, "api_base": f"{world.base}/sandbox/stripe"}),
     )
     async with open_container(settings) as container:

@@ -3,19 +3,16 @@
 ``VEILBOT_TEST_KILLS`` says how often on SQLite; on Postgres it is half of that.
 """
 
-import os
 import signal
 import sys
 import time
 
 import pytest
-from tests.kills.market import API, WORKER, Market
+from tests.kills.market import API, ROUNDS, WORKER, Market
 from tests.kills.verdict import everything_is_right
 
 from veilbot_core.ports.failpoints import Point
 
-TIMES = int(os.environ.get("VEILBOT_TEST_KILLS") or "20")
-ROUNDS = {"sqlite": TIMES, "postgres": (TIMES + 1) // 2}
 WEBHOOK = (Point.REQUEST_READ, Point.VERIFIED, Point.WRITTEN, Point.COMMITTED)
 """Passed by the API; the others by the worker."""
 INSIDE = Point.WRITTEN

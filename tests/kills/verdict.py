@@ -76,18 +76,19 @@ class Verdict:
         assert not await self._market.shop.work.dead(limit=10)
 
     async def keys_are_right(self) -> None:
-        """One key per paid subscription, where the database says; none for money that went back; no orphan."""
+        """One key per paid subscription and protocol, where the database says; none for what went back; no orphan."""
         paid = {derive("subscription", buyer.first): buyer for buyer in self._market.buyers}
         found = await self._market.shop.storage.read(lambda uow: (uow.subscriptions.page(limit=ALL), uow.servers.all()))
         subscriptions, servers = found
         keys = await self._market.shop.subscriptions.keys(limit=ALL)
         assert {one.id for one in subscriptions} == set(paid)
-        live = {key.subscription_id: key for key in keys if key.desired.present}
-        assert set(live) == {name for name, buyer in paid.items() if not buyer.refunded}
-        assert len(live) == sum(key.desired.present for key in keys)
-        there = {(server.name, name) for server in self._sold_on() for name in server.keys}
+        live = [key for key in keys if key.desired.present]
+        paid_for = [
+            (one.id, what) for one in subscriptions if not paid[one.id].refunded for what in one.terms.protocols
+        ]
+        assert Counter((key.subscription_id, key.protocol) for key in live) == Counter(paid_for)
         names = {server.id: server.name for server in servers}
-        assert there == {(names[key.server_id], str(key.id)) for key in live.values()}
+        assert self._market.there() == {(names[key.server_id], str(key.id)) for key in live}
         placed = Counter(key.server_id for key in keys if key.placed)
         assert {server.id: server.reserved for server in servers} == {
             server.id: placed[server.id] for server in servers
@@ -105,23 +106,15 @@ class Verdict:
 
     def everybody_was_told(self) -> None:
         """Each order was told of at least once."""
-        chats = self._market.world.sandbox.telegram.chats.all
         for buyer in self._market.buyers:
-            said = " ".join(_text(message) for message in chats[buyer.chat].messages.values())
+            said = self._market.said(buyer)
             wanted = {"refunded"} if buyer.refunded else {"ready"}
             wanted |= {"renewed"} if buyer.renewal else set()
             assert all(WORDS[word] in said for word in wanted), (buyer, said)
 
-    def _sold_on(self) -> Any:
-        return self._market.world.sandbox.outline.servers.values()
-
     async def _rows(self, query: Any) -> list[Row[Any]]:
         async with self._engine.connect() as connection:
             return list((await connection.execute(query)).all())
-
-
-def _text(message: dict[str, Any]) -> str:
-    return f"{message.get('text') or ''}{message.get('caption') or ''}"
 
 
 def _ledger(booked: Any, kind: PaymentKind) -> Counter[tuple[str, int]]:
