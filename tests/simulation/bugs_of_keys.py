@@ -232,7 +232,7 @@ BUGS = (
     ),
     Bug(
         name="an older reading overwrites a newer one",
-        first=211,
+        first=392,
         orders=12,
         guard="traffic is booked where it still is as it was read",
         breaks="traffic_only_grows",

@@ -41,11 +41,11 @@ BUGS = (
     ),
     Bug(
         name="a ticket of a job that is done is good for the next one",
-        first=196,
-        orders=24,
+        first=73,
+        orders=50,
         guard="a ticket names its lease beside its fence, which each job counts anew",
         breaks="nothing_runs_beside_itself",
-        faults="broker,crash,storage",
+        faults="broker,crash,providers,storage",
         plant=repository("jobs", FenceAlone),
     ),
     Bug(

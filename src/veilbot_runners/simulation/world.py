@@ -142,7 +142,9 @@ class World:
         self.gateway = memory.MemoryGateway(self.clock, secret="canary of the webhooks")  # noqa: S106 - a fake's
         self.vpns = {
             Protocol.OUTLINE: memory.MemoryVpn(Protocol.OUTLINE, metering=Metering.WINDOW),
-            Protocol.V2RAY: memory.MemoryVpn(Protocol.V2RAY, metering=Metering.COUNTER),
+            Protocol.V2RAY: memory.MemoryVpn(
+                Protocol.V2RAY, metering=Metering.COUNTER, limits=False, lists=_lists(random), uptime=self.clock
+            ),
         }
         self.notifier = memory.MemoryNotifier(keep=100_000)
         self.bus = memory.MemoryBus(keep=1_000_000)
@@ -276,3 +278,10 @@ class World:
                 self.told_now.reset(token)
 
         return run
+
+
+def _lists(random: Random) -> bool:
+    """Say whether the cores of a run list their users, as Xray does and V2Ray does not; nothing is drawn for it."""
+    aside = Random()
+    aside.setstate(random.getstate())
+    return aside.random() < 0.5
