@@ -74,6 +74,15 @@ class TestSettled:
         assert (mine.placed, mine.order_id) == (True, order_id)
         assert not mine.place(held=False).placed
 
+    def test_one_that_is_wanted_again_is_asked_for_again_because_it_may_have_been_taken_away(self) -> None:
+        there = KeyState(present=True, limit=None)
+        key = a_key(a_subscription(a_user(), a_tariff()), a_server(), placed=True).want(there, NOW)
+        key = key.seen(there, NOW, Sealed(b"url"))
+        again = key.want(ABSENT, NOW + SECOND).want(there, NOW + 2 * SECOND)
+        assert key.settled
+        assert not again.settled
+        assert again.access_url == key.access_url
+
 
 class TestCounter:
     def test_what_was_counted_since_is_added(self) -> None:

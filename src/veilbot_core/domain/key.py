@@ -75,11 +75,16 @@ class Key:
         return self.protocol is Protocol.OUTLINE and limit is not None and self.counter >= limit
 
     def want(self, state: KeyState, at: datetime) -> "Key":
-        """Return it with another wanted state; one that is not wanted replaces nothing."""
+        """Return it with another wanted state; one that is not wanted replaces nothing.
+
+        One that was not wanted, and is again, may have been taken away by a call that nobody recorded: it counts as
+        gone until its server was asked for it.
+        """
         if state == self.desired:
             return self
         replaces = self.replaces if state.present else None
-        return replace(self, desired=state, replaces=replaces, changed_at=at, note="")
+        observed = self.observed if self.desired.present else ABSENT
+        return replace(self, desired=state, observed=observed, replaces=replaces, changed_at=at, note="")
 
     def place(self, *, held: bool) -> "Key":
         """Return it with or without a place of its server."""
