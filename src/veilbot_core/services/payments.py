@@ -116,8 +116,7 @@ class Payments:
             asked = left if amount is None else amount
             if not 1 <= asked <= left:
                 raise InvalidInput(f"a refund is 1 to {left} minor units", field="amount")
-            failed = failed_refunds(movements)  # another try is another refund
-            self._send_back(uow, order.id, charge, asked, f"{left}-{failed}" if failed else str(left))
+            self._send_back(uow, charge, asked, order.id, movements)
             return order
 
         return await self.storage.write(work)
@@ -170,9 +169,12 @@ class Payments:
             lambda uow: uow.payments.page(limit=limit, after=after, user_id=user_id, status=status)
         )
 
-    def _send_back(self, uow: UnitOfWork, order_id: OrderId, charge: Payment, amount: int, attempt: str) -> None:
-        """Ask for a refund; ``attempt`` begins with what was left of the charge."""
-        detail = f"{charge.id}/{amount}/{attempt}"
+    def _send_back(
+        self, uow: UnitOfWork, charge: Payment, amount: int, order_id: OrderId, movements: Sequence[Payment]
+    ) -> None:
+        """Ask for a refund; its attempt is named by what was left of the charge and how many have failed."""
+        left, failed = left_of(charge, movements), failed_refunds(movements)  # another try is another refund
+        detail = f"{charge.id}/{amount}/{left}{f'-{failed}' if failed else ''}"
         uow.jobs.ask(Job.ask(JobKind.REFUND_ORDER, order_id, self.clock.now(), detail=detail))
 
     def _rest_only(self, uow: UnitOfWork, job: Job) -> bool:
@@ -185,7 +187,7 @@ class Payments:
         if left >= int(asked) or attempt.partition("-")[0] != asked:
             return False
         if left > 0:
-            self._send_back(uow, order.id, charge, left, str(left))
+            self._send_back(uow, charge, left, order.id, uow.payments.of_order(order.id))
         uow.jobs.finish(job)
         return True
 
