@@ -63,3 +63,14 @@ def test_in_json_every_seed_says_what_it_breaks(run: Run) -> None:
     assert (second["seed"], second["broken"]) == (2, [BROKEN])
     assert re.fullmatch(r"veilbot simulate --seed 2 --orders [12] --faults none", second["reproduce"])
     assert all(detail.startswith(f"{BROKEN}: ") for detail in first["details"])
+
+
+def test_several_processes_play_the_same_runs_in_the_same_order(run: Run) -> None:
+    line = ("simulate", "--seed", "11", "--seeds", "4", "--orders", "2", "--json")
+    assert run(*line, "--jobs", "3").json == run(*line).json
+
+
+def test_a_fault_that_is_none_is_found_out_before_any_process_starts(run: Run) -> None:
+    done = run("simulate", "--seeds", "4", "--jobs", "2", "--faults", "earthquake")
+    assert done.code == 2
+    assert "earthquake" in done.err
