@@ -26,7 +26,7 @@ lean.load()  # before anything else imports aiogram
 from aiogram import Bot, Dispatcher  # noqa: E402
 from aiogram.client.session.aiohttp import AiohttpSession  # noqa: E402
 from aiogram.client.telegram import PRODUCTION, TelegramAPIServer  # noqa: E402
-from aiogram.types import CallbackQuery, ChatMemberUpdated, Message, Update, User  # noqa: E402
+from aiogram.types import CallbackQuery, ChatMemberUpdated, Message, PreCheckoutQuery, Update, User  # noqa: E402
 from aiogram.utils.token import TokenValidationError  # noqa: E402
 from pydantic import ValidationError  # noqa: E402
 
@@ -34,6 +34,7 @@ _LOG = structlog.get_logger(__name__)
 logging.getLogger("aiogram.event").setLevel(logging.WARNING)  # it writes a line for each update
 _IDS = 1 << 52  # beyond every account: "at most 52 significant bits" (core.telegram.org/bots/api#user)
 _LONGEST = 25.0  # seconds for one update; Telegram waits 60 for a webhook
+_CHECKOUT = 2.0  # seconds for a pre-checkout query; Telegram waits 10 (core.telegram.org/bots/api#precheckoutquery)
 Calls = Sequence[Call]
 Raw = Mapping[str, Any]
 
@@ -120,6 +121,8 @@ class TelegramBot:
         sender = _sender(update) if update is not None else None
         if update is None or sender is None:
             return None
+        if update.pre_checkout_query is not None:  # it waits for nothing, also not for its customer's other updates
+            return await self._refuse(update.pre_checkout_query, inline=inline)
 
         async def work() -> Call | None:
             calls = await self._answer(update, sender)
@@ -151,6 +154,14 @@ class TelegramBot:
             query = update.callback_query
             return [screens.answer(query.id), *sorry] if query is not None else sorry
         return calls if isinstance(calls, list) else []
+
+    async def _refuse(self, query: PreCheckoutQuery, *, inline: bool) -> Call | None:
+        """Keep money from moving: the shop makes no invoices, so this one is of whatever ran under its token before."""
+        call = screens.refuse(query.id, self._desk.no_invoice(_person(query.from_user)))
+        if inline:
+            return call
+        await self._make(call, patience=_CHECKOUT)
+        return None
 
     async def _on_message(self, message: Message) -> Calls:
         if message.from_user is None or message.chat.id != message.from_user.id:  # a private chat has its customer's id
@@ -193,11 +204,11 @@ class TelegramBot:
         elif calls:
             await asyncio.gather(*(self._make(call) for call in calls))
 
-    async def _make(self, call: Call) -> None:
+    async def _make(self, call: Call, *, patience: float | None = None) -> None:
         """Make one call; what a customer misses by its failure, the next tap shows again."""
         try:
             if call.png is None:
-                await self._wire.call(call.method, call.payload)
+                await self._wire.call(call.method, call.payload, patience=patience)
             else:
                 await self._wire.upload(call.method, call.payload, "photo", call.png)
         except Rejected as error:
@@ -225,7 +236,7 @@ def _writable(raw: Raw) -> Raw:
 
 
 def _sender(update: Update) -> User | None:
-    event = update.message or update.callback_query or update.my_chat_member
+    event = update.message or update.callback_query or update.my_chat_member or update.pre_checkout_query
     user = event.from_user if event is not None else None
     return user if user is not None and 0 < user.id < _IDS else None
 

@@ -134,6 +134,10 @@ class Desk:
         language = Language.of(person.language_code)
         return Screen(text=self._words(language, "unexpected", reference=reference))
 
+    def no_invoice(self, person: Person) -> str:
+        """Say that an invoice inside Telegram cannot be paid."""
+        return self._words(Language.of(person.language_code), "no-invoice")
+
     async def _arrive(self, person: Person) -> Visit:
         user = await self._app.users.arrive(person.id, person.full_name, person.language_code)
         structlog.contextvars.bind_contextvars(user=str(user.id))  # each update has a context of its own

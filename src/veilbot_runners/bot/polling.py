@@ -17,7 +17,7 @@ from veilbot_runners.bot.wire import Wire
 
 _LOG = structlog.get_logger(__name__)
 Raw = Mapping[str, Any]
-KINDS = ("message", "callback_query", "my_chat_member")
+KINDS = ("message", "callback_query", "my_chat_member", "pre_checkout_query")
 """The kinds of updates that the bot wants."""
 _WAIT = 25  # seconds that Telegram holds an empty poll
 _APART = 10.0  # seconds for another process that polls to come to its end

@@ -81,6 +81,12 @@ def answer(query_id: str, toast: str = "") -> Call:
     return Call(method="answerCallbackQuery", payload=payload)
 
 
+def refuse(query_id: str, reason: str) -> Call:
+    """Keep an invoice from being paid, and say why."""
+    payload = {"pre_checkout_query_id": query_id, "ok": False, "error_message": unescape(_TAG.sub("", reason))}
+    return Call(method="answerPreCheckoutQuery", payload=payload)
+
+
 def _content(screen: Screen) -> dict[str, Any]:
     content: dict[str, Any] = {
         "text": screen.text,

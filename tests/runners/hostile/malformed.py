@@ -15,10 +15,12 @@ MEMBERSHIP = {
     "old_chat_member": {"status": "kicked", "user": BOT, "until_date": 0},
     "new_chat_member": {"status": "member", "user": BOT},
 }
+INVOICE = {"id": "1", "from": ANN, "currency": "XTR", "total_amount": 250, "invoice_payload": "order-1"}
 WHOLE: dict[str, dict[str, Any]] = {
     "message": {"message": {**MESSAGE, "text": "hello", "entities": [{"type": "bold", "offset": 0, "length": 5}]}},
     "tap": {"callback_query": {**QUERY, "data": "m"}},
     "membership": {"my_chat_member": MEMBERSHIP},
+    "invoice": {"pre_checkout_query": INVOICE},
 }
 WRONG: dict[str, Any] = {
     "null": None,

@@ -54,6 +54,7 @@ async def test_malformed_updates(shop: Shop) -> None:
         "nothing",
         "sendMessage",
         "answerCallbackQuery",
+        "answerPreCheckoutQuery",
         "editMessageText",
     }
     assert heard["invalid_input"] > 50

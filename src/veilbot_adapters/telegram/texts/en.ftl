@@ -250,6 +250,7 @@ slow-down = One moment: that was a little fast. Try again in { $n ->
 }.
 blocked = Your access to this shop is closed. If this is a mistake, please write to support.
 stale = This button is out of date. Here is where you are:
+no-invoice = This invoice is no longer valid. Nothing was charged. Send /buy to get a new one.
 unexpected = Sorry, something went wrong on our side. Please try again; if it stays so, tell support this number: <code>{ $reference }</code>
 error = Sorry, this did not work. Please try again.
 error-invalid-input = That was not quite right. Please choose again.
