@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
+from uuid import UUID
 
 from veilbot_core.domain.events import Event, EventType
 from veilbot_core.domain.ids import EventId, OrderId, ServerId
@@ -22,6 +23,14 @@ def about(
 ) -> Event:
     """Make the fact that ``kind`` happened to a customer's thing."""
     return Event(id=EventId(ids.new()), type=kind, subject=thing.id, user_id=thing.user_id, at=at, data=data)
+
+
+def made_before(uow: UnitOfWork, request: UUID | None, thing: UUID) -> UUID | None:
+    """Return what a request has made already; otherwise remember, in this transaction, that it makes ``thing``.
+
+    A request that nobody sends again has no id.
+    """
+    return None if request is None else uow.replies.made(request, thing)
 
 
 def keys_of(uow: UnitOfWork, subscriptions: Iterable[Subscription]) -> Sequence[Key]:

@@ -158,7 +158,7 @@ class TestRequests:
     async def test_the_same_request_happens_once(self, world: World, ann: User) -> None:
         happened = []
 
-        async def act() -> Answer:
+        async def act(_: UUID) -> Answer:
             happened.append(1)
             return Answer(status=201, body=b"made")
 
@@ -169,7 +169,7 @@ class TestRequests:
     async def test_callers_and_keys_are_apart(self, world: World, ann: User, bob: User) -> None:
         happened = []
 
-        async def act() -> Answer:
+        async def act(_: UUID) -> Answer:
             happened.append(1)
             return Answer(status=200, body=b"")
 
@@ -178,7 +178,7 @@ class TestRequests:
         assert len(happened) == 3
 
     async def test_another_request_under_the_key_is_refused(self, world: World, ann: User) -> None:
-        async def act() -> Answer:
+        async def act(_: UUID) -> Answer:
             return Answer(status=200, body=b"")
 
         await world.app.requests.once(ann.id, "k", "one", act)
@@ -189,7 +189,7 @@ class TestRequests:
                 await world.app.requests.once(ann.id, bad, "one", act)
 
     async def test_one_that_is_under_way_is_waited_for(self, world: World, ann: User) -> None:
-        async def nested() -> Answer:
+        async def nested(_: UUID) -> Answer:
             with pytest.raises(Conflict) as refusal:
                 await world.app.requests.once(ann.id, "k", "f", nested)
             assert refusal.value.retry_after == 1.0
@@ -202,7 +202,7 @@ class TestRequests:
             [KeyError(), Answer(status=503, body=b""), Answer(status=200, body=b"")]
         )
 
-        async def act() -> Answer:
+        async def act(_: UUID) -> Answer:
             outcome = next(outcomes)
             if isinstance(outcome, Exception):
                 raise outcome
@@ -216,7 +216,7 @@ class TestRequests:
     async def test_answers_are_forgotten_after_a_day(self, world: World, ann: User) -> None:
         happened = []
 
-        async def act() -> Answer:
+        async def act(_: UUID) -> Answer:
             happened.append(1)
             return Answer(status=200, body=b"")
 

@@ -34,7 +34,7 @@ from veilbot_core.domain.tariff import Protocol
 from veilbot_core.domain.turn import Turn
 from veilbot_core.domain.user import Language
 
-REVISION = "0001"
+REVISION = "0002"
 """The migration that makes these tables."""
 
 metadata = MetaData(naming_convention=NAMING)
@@ -278,6 +278,7 @@ replies = Table(
     Column("until", Moment, nullable=False),
     Column("status", SmallInteger),
     Column("body", LargeBinary),
+    Column("made", Uuid),
     Index(None, "opened_at"),
 )
 

@@ -104,7 +104,9 @@ def _begin(insert_reply: sqlite.Insert | postgresql.Insert) -> sqlite.Insert | p
     return insert_reply.on_conflict_do_update(
         index_elements=[_replies.c.key],
         set_={"fingerprint": new.fingerprint, "opened_at": new.opened_at, "until": new.until},
-        where=_replies.c.status.is_(None) & (_replies.c.until <= new.opened_at),
+        where=_replies.c.status.is_(None)
+        & (_replies.c.until <= new.opened_at)
+        & (_replies.c.made.is_(None) | (_replies.c.fingerprint == new.fingerprint)),
     )
 
 
@@ -112,7 +114,9 @@ _REPLY = _replies.c.key == bindparam("id")
 _BEGIN = Statement(_begin(sqlite.insert(_replies)), _begin(postgresql.insert(_replies)))
 _GET_REPLY = Statement(select(_replies.c.fingerprint, _replies.c.status, _replies.c.body).where(_REPLY))
 _ANSWER = Statement(update(_replies).where(_REPLY).values(status=bindparam("status"), body=bindparam("body")))
-_FORGET = Statement(delete(_replies).where(_REPLY, _replies.c.status.is_(None)))
+_MADE = Statement(update(_replies).where(_REPLY, _replies.c.made.is_(None)).values(made=bindparam("made")))
+_GET_MADE = Statement(select(_replies.c.made).where(_REPLY))
+_RELEASE = Statement(update(_replies).where(_REPLY, _replies.c.status.is_(None)).values(until=_replies.c.opened_at))
 _PURGE = Statement(
     delete(_replies).where(
         _replies.c.key.in_(
@@ -241,12 +245,13 @@ class Replies(Repository, ports.Replies):
     __slots__ = ()
 
     def begin(self, key: UUID, fingerprint: str, now: datetime, until: datetime) -> Mapping[str, object] | None:
-        """Open a request until ``until``; None when it is new or its time ran out unanswered.
+        """Open a request until ``until``; None when it is new, or unanswered and its time ran out.
 
-        Otherwise the row: ``fingerprint`` and, once it is answered, ``status`` and ``body`` (None before).
+        Otherwise the row: ``fingerprint`` and, once it is answered, ``status`` and ``body`` (None before). Once a
+        request has made something, another fingerprint opens it no more.
         """
         opened = {"key": key, "fingerprint": fingerprint, "opened_at": now, "until": until}
-        if self._session.change(_BEGIN, opened | {"status": None, "body": None}):
+        if self._session.change(_BEGIN, opened | {"status": None, "body": None, "made": None}):
             return None
         row = self._get(_GET_REPLY, {"id": key})
         return {"fingerprint": row.fingerprint, "status": row.status, "body": row.body}
@@ -255,9 +260,19 @@ class Replies(Repository, ports.Replies):
         """Remember the answer."""
         self._session.put(_ANSWER, {"id": key, "status": status, "body": body})
 
-    def forget(self, key: UUID) -> None:
-        """Drop an unanswered request, so that it can be made again."""
-        self._session.put(_FORGET, {"id": key})
+    def made(self, key: UUID, thing: UUID) -> UUID | None:
+        """Remember, beside its effect, what a request makes; return what it has made before, if it has.
+
+        Nothing is remembered of a request that is not open, which carried no idempotency key.
+        """
+        if self._session.change(_MADE, {"id": key, "made": thing}):
+            return None
+        row = self._session.first(_GET_MADE, {"id": key})
+        return None if row is None else row.made
+
+    def release(self, key: UUID) -> None:
+        """Let an unanswered request be made again at once; what it made stays remembered."""
+        self._session.put(_RELEASE, {"id": key})
 
     def purge(self, before: datetime, limit: int) -> int:
         """Delete up to ``limit`` rows opened before ``before``; return how many."""

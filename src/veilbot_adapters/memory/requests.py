@@ -47,6 +47,7 @@ class _Request:
     until: datetime
     status: int | None = None
     body: bytes | None = None
+    made: UUID | None = None
 
 
 class MemoryReplies(port.Replies):
@@ -63,8 +64,8 @@ class MemoryReplies(port.Replies):
         if known is None:
             self._table.insert(key.int, fresh)
             return None
-        if known.status is None and known.until <= now:
-            self._table.update(key.int, fresh)
+        if known.status is None and known.until <= now and (known.made is None or known.fingerprint == fingerprint):
+            self._table.update(key.int, replace(fresh, made=known.made))
             return None
         return {"fingerprint": known.fingerprint, "status": known.status, "body": known.body}
 
@@ -74,11 +75,18 @@ class MemoryReplies(port.Replies):
         if known is not None:
             self._table.update(key.int, replace(known, status=status, body=body))
 
-    def forget(self, key: UUID) -> None:
-        """Delete it, unless it is answered."""
+    def made(self, key: UUID, thing: UUID) -> UUID | None:
+        """Note it down, unless something is noted."""
+        known = self._table.rows.get(key.int)
+        if known is not None and known.made is None:
+            self._table.update(key.int, replace(known, made=thing))
+        return None if known is None else known.made
+
+    def release(self, key: UUID) -> None:
+        """Let its time run out, unless it is answered."""
         known = self._table.rows.get(key.int)
         if known is not None and known.status is None:
-            self._table.delete(key.int)
+            self._table.update(key.int, replace(known, until=known.opened_at))
 
     def purge(self, before: datetime, limit: int) -> int:
         """Delete the oldest."""

@@ -1,8 +1,9 @@
 """API keys: who may use the HTTP API, and for what."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
+from uuid import UUID
 
 from veilbot_core.domain.apikey import ApiKey
 from veilbot_core.domain.errors import InvalidInput, Unauthorized
@@ -11,6 +12,7 @@ from veilbot_core.domain.secret import digest
 from veilbot_core.ports.clock import Clock
 from veilbot_core.ports.ids import Ids
 from veilbot_core.ports.storage import Storage, UnitOfWork
+from veilbot_core.steps import made_before
 
 _PREFIX = "vb_"
 
@@ -23,8 +25,13 @@ class ApiKeys:
     clock: Clock
     ids: Ids
 
-    async def add(self, name: str, scopes: Iterable[str], *, days: int | None = None) -> tuple[ApiKey, str]:
-        """Return a new key and its secret, which is never shown again. Raises InvalidInput, naming the field."""
+    async def add(
+        self, name: str, scopes: Iterable[str], *, days: int | None = None, request: UUID | None = None
+    ) -> tuple[ApiKey, str]:
+        """Return a new key and its secret, which is never shown again. Raises InvalidInput, naming the field.
+
+        The same ``request`` makes one key; asked again, because its answer was lost, it gives that key a new secret.
+        """
         if days is not None and not 1 <= days <= 3650:
             raise InvalidInput("a key lasts 1 to 3650 days", field="days")
         secret = _PREFIX + self.ids.secret()
@@ -38,8 +45,17 @@ class ApiKeys:
             expires_at=now + timedelta(days=days) if days is not None else None,
             created_at=now,
         )
-        await self.storage.write(lambda uow: uow.api_keys.add(key))
-        return key, secret
+
+        def work(uow: UnitOfWork) -> ApiKey:
+            earlier = made_before(uow, request, key.id)
+            if earlier is None:
+                uow.api_keys.add(key)
+                return key
+            renewed = replace(uow.api_keys.get(ApiKeyId(earlier)), digest=key.digest, hint=key.hint)
+            uow.api_keys.save(renewed)
+            return renewed
+
+        return await self.storage.write(work), secret
 
     async def authenticate(self, secret: str) -> ApiKey:
         """Return the live key behind a secret. Raises Unauthorized, the same for every reason."""

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from uuid import UUID
 
 from veilbot_core.cached import TARIFFS, Cached
 from veilbot_core.domain.errors import NotFound
@@ -11,6 +12,7 @@ from veilbot_core.domain.tariff import Tariff, Terms
 from veilbot_core.ports.clock import Clock
 from veilbot_core.ports.ids import Ids
 from veilbot_core.ports.storage import UnitOfWork
+from veilbot_core.steps import made_before
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,13 +39,22 @@ class Catalog:
                 return tariff
         raise NotFound
 
-    async def add(self, terms: Terms, prices: Mapping[str, int], *, trial: bool = False) -> Tariff:
-        """Put something on sale; ``prices`` are minor units by currency."""
+    async def add(
+        self, terms: Terms, prices: Mapping[str, int], *, trial: bool = False, request: UUID | None = None
+    ) -> Tariff:
+        """Put something on sale, the same ``request`` once; ``prices`` are minor units by currency."""
         tariff = Tariff(
             id=TariffId(self.ids.new()), terms=terms, prices=dict(prices), trial=trial, created_at=self.clock.now()
         )
-        await self.cached.write(lambda uow: uow.tariffs.add(tariff), TARIFFS)
-        return tariff
+
+        def work(uow: UnitOfWork) -> Tariff:
+            earlier = made_before(uow, request, tariff.id)
+            if earlier is not None:
+                return uow.tariffs.get(TariffId(earlier))
+            uow.tariffs.add(tariff)
+            return tariff
+
+        return await self.cached.write(work, TARIFFS)
 
     async def archive(self, tariff_id: TariffId) -> Tariff:
         """Take a tariff off sale; what was sold stays as it was."""

@@ -19,6 +19,7 @@ from veilbot_core.ports.ids import Ids
 from veilbot_core.ports.secrets import Secrets
 from veilbot_core.ports.storage import Storage, UnitOfWork
 from veilbot_core.ports.vpn import Endpoint, VpnProtocol
+from veilbot_core.steps import made_before
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,8 +63,8 @@ class Fleet:
     ids: Ids
     policy: Policy
 
-    async def add(self, draft: Draft, *, probe: bool = True) -> Server:
-        """Put a server into service; it is asked for a sign of life before it is saved.
+    async def add(self, draft: Draft, *, probe: bool = True, request: UUID | None = None) -> Server:
+        """Put a server into service, the same ``request`` once; it is asked for a sign of life before it is saved.
 
         Raises:
             InvalidInput: naming the field.
@@ -87,8 +88,15 @@ class Fleet:
         )
         if probe:
             await vpn.probe(Endpoint(server_id=server_id, settings=settings))
-        await self.cached.write(lambda uow: uow.servers.add(server), SERVERS)
-        return server
+
+        def work(uow: UnitOfWork) -> Server:
+            earlier = made_before(uow, request, server.id)
+            if earlier is not None:
+                return uow.servers.get(ServerId(earlier))
+            uow.servers.add(server)
+            return server
+
+        return await self.cached.write(work, SERVERS)
 
     async def all(self) -> Sequence[Server]:
         """Return every server, oldest first."""

@@ -27,7 +27,7 @@ from veilbot_core.ports.failpoints import Failpoints, Point
 from veilbot_core.ports.ids import Ids
 from veilbot_core.ports.payments import PaymentGateway
 from veilbot_core.ports.storage import Storage, UnitOfWork
-from veilbot_core.steps import about
+from veilbot_core.steps import about, made_before
 
 _LATER = timedelta(hours=1)
 _ARRIVAL = timedelta(days=30)
@@ -98,8 +98,10 @@ class Payments:
 
         await self.storage.write(work)
 
-    async def ask_refund(self, order_id: OrderId, amount: int | None = None) -> Order:
+    async def ask_refund(self, order_id: OrderId, amount: int | None = None, *, request: UUID | None = None) -> Order:
         """Decide to send an order's money back, all of it or ``amount`` minor units; the worker does it.
+
+        The same ``request`` decides once.
 
         Raises:
             Conflict: there is nothing to send back.
@@ -108,6 +110,8 @@ class Payments:
 
         def work(uow: UnitOfWork) -> Order:
             order = uow.orders.lock(order_id)
+            if made_before(uow, request, order.id) is not None:
+                return order
             movements = uow.payments.of_order(order_id)
             found = refundable(movements)
             if found is None:

@@ -1,16 +1,18 @@
 """Requests: a POST that is sent twice under one idempotency key happens once."""
 
+import logging
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import cast
 from uuid import UUID
 
-from veilbot_core.domain.errors import Conflict, InvalidInput
+from veilbot_core.domain.errors import Conflict, InvalidInput, PortError
 from veilbot_core.domain.ids import derive
 from veilbot_core.ports.clock import Clock
-from veilbot_core.ports.storage import Storage
+from veilbot_core.ports.storage import Storage, UnitOfWork
 
+_LOG = logging.getLogger(__name__)
 _PATIENCE = timedelta(seconds=60)
 _KEPT = timedelta(hours=24)
 
@@ -30,9 +32,10 @@ class Requests:
     storage: Storage
     clock: Clock
 
-    async def once(self, caller: UUID, key: str, fingerprint: str, act: Callable[[], Awaitable[Answer]]) -> Answer:
+    async def once(self, caller: UUID, key: str, fingerprint: str, act: Callable[[UUID], Awaitable[Answer]]) -> Answer:
         """Return the answer to a caller's request: the remembered one, or the one that ``act`` gives now.
 
+        ``act`` is given the request's id, the same on every attempt, under which services remember what they make.
         Only answers below 500 are remembered. ``fingerprint`` tells another request under the same key apart.
 
         Raises:
@@ -47,15 +50,22 @@ class Requests:
         if known is not None:
             return _remembered(known, fingerprint)
         try:
-            answer = await act()
+            answer = await act(name)
         except BaseException:
-            await self.storage.write(lambda uow: uow.replies.forget(name))
+            await self._note(lambda uow: uow.replies.release(name))
             raise
         if answer.status < 500:
-            await self.storage.write(lambda uow: uow.replies.answer(name, answer.status, answer.body))
+            await self._note(lambda uow: uow.replies.answer(name, answer.status, answer.body))
         else:
-            await self.storage.write(lambda uow: uow.replies.forget(name))
+            await self._note(lambda uow: uow.replies.release(name))
         return answer
+
+    async def _note(self, work: Callable[[UnitOfWork], None]) -> None:
+        """Write down how it ended; where that fails, its time runs out, and what it made is remembered all the same."""
+        try:
+            await self.storage.write(work)
+        except PortError as error:
+            _LOG.warning("how a request ended could not be written down: %s", error)
 
     async def purge(self) -> int:
         """Forget answers that are older than a day; return how many."""

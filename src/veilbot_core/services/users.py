@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from uuid import UUID
 
 from veilbot_core.cached import Cached, account, customer
 from veilbot_core.domain.errors import AlreadyExists, InvalidInput, NotFound
@@ -11,6 +12,7 @@ from veilbot_core.domain.user import Language, User
 from veilbot_core.ports.clock import Clock
 from veilbot_core.ports.ids import Ids
 from veilbot_core.ports.storage import Storage, UnitOfWork
+from veilbot_core.steps import made_before
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,15 +38,29 @@ class Users:
             return await self._change(known.id, lambda user: replace(user, unreachable_at=None))
         return known
 
-    async def add(self, name: str, telegram_id: int | None = None, language: Language = Language.EN) -> User:
-        """Make a customer by hand. Raises AlreadyExists for a known Telegram account."""
+    async def add(
+        self,
+        name: str,
+        telegram_id: int | None = None,
+        language: Language = Language.EN,
+        *,
+        request: UUID | None = None,
+    ) -> User:
+        """Make a customer by hand, the same ``request`` once. Raises AlreadyExists for a known Telegram account."""
         if telegram_id is not None:
             _check_account(telegram_id)
         user = self._new(telegram_id, name, language)
         if not user.name:
             raise InvalidInput("a customer needs a name", field="name")
-        await self.storage.write(lambda uow: self._insert(uow, user))
-        return user
+
+        def work(uow: UnitOfWork) -> User:
+            earlier = made_before(uow, request, user.id)
+            if earlier is not None:
+                return uow.users.get(UserId(earlier))
+            self._insert(uow, user)
+            return user
+
+        return await self.storage.write(work)
 
     async def get(self, user_id: UserId) -> User:
         """Return a customer. Raises NotFound."""

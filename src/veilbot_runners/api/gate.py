@@ -3,6 +3,7 @@
 import hashlib
 from dataclasses import dataclass, field
 from typing import Any, cast
+from uuid import UUID
 
 from litestar import Request
 from litestar.types import ASGIApp, Receive, Scope, Send
@@ -10,7 +11,6 @@ from litestar.types import ASGIApp, Receive, Scope, Send
 from veilbot_core.application import Application
 from veilbot_core.domain.apikey import ApiKey
 from veilbot_core.domain.errors import Forbidden, Unauthorized
-from veilbot_core.domain.ids import derive
 from veilbot_core.domain.secret import digest
 from veilbot_runners.api.address import Addresses
 from veilbot_runners.api.idempotency import Once
@@ -84,14 +84,14 @@ class Gate:
             state["attempt"] = keeper.application.ids.new()
             await self._app(scope, receive, send)
             return
-        state["attempt"] = derive("request", key.id, given)
         body = await Request[Any, Any, Any](scope, receive).body()  # the handler finds it in the scope's state
         target = (
             f"{cast('Any', scope)['method']} {scope['path']}?{cast('Any', scope)['query_string'].decode('latin-1')}\n"
         )
         fingerprint = hashlib.sha256(target.encode() + body).hexdigest()
 
-        async def act(keep: Send) -> None:
+        async def act(request: UUID, keep: Send) -> None:
+            state["attempt"] = request
             await self._app(scope, receive, keep)
 
         await Once(keeper.application.requests).answer(

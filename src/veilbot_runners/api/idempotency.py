@@ -6,10 +6,15 @@ from http import HTTPStatus
 from uuid import UUID
 
 import msgspec
+from litestar.di import NamedDependency
+from litestar.params import SkipValidation
 from litestar.types import Message, Send
 
 from veilbot_core.services.requests import Answer, Requests
 from veilbot_runners.api.errors import MEDIA_TYPE
+
+Attempt = NamedDependency[SkipValidation[UUID]]
+"""A handler's parameter: the id of what a POST asks for, the same each time that it is sent under one key."""
 
 
 @dataclass(slots=True)
@@ -42,16 +47,16 @@ class Once:
         caller: UUID,
         key: str,
         fingerprint: str,
-        act: Callable[[Send], Awaitable[None]],
+        act: Callable[[UUID, Send], Awaitable[None]],
         send: Send,
         *,
         hide: str | None = None,
     ) -> None:
-        """Let ``act`` answer, or send what it answered before."""
+        """Let ``act`` answer, given the request's id and where to, or send what it answered before."""
         recording = _Recording()
 
-        async def run() -> Answer:
-            await act(recording.send)
+        async def run(request: UUID) -> Answer:
+            await act(request, recording.send)
             return recording.answer(hide)
 
         remembered = await self.requests.once(caller, key, fingerprint, run)

@@ -4,9 +4,10 @@ from collections.abc import Mapping
 from datetime import datetime
 from uuid import UUID
 
+import pytest
 from tests.contracts.storage.things import HOUR, NOW, SECOND, new_id
 
-from veilbot_core.ports.storage import Storage
+from veilbot_core.ports.storage import Storage, UnitOfWork
 
 
 async def begin(storage: Storage, key: UUID, *, now: datetime = NOW, print_: str = "a") -> Mapping[str, object] | None:
@@ -39,18 +40,57 @@ class TestReplies:
         assert row is not None
         assert row["fingerprint"] == "b"
 
-    async def test_an_unanswered_request_can_be_forgotten(self, storage: Storage) -> None:
+    async def test_an_unanswered_request_can_be_released(self, storage: Storage) -> None:
         key = new_id()
         await begin(storage, key)
-        await storage.write(lambda uow: uow.replies.forget(key))
-        assert await begin(storage, key) is None
+        await storage.write(lambda uow: uow.replies.release(key))
+        assert await begin(storage, key, print_="b") is None
+        assert await begin(storage, key) is not None
 
-    async def test_an_answered_request_is_not_forgotten(self, storage: Storage) -> None:
+    async def test_an_answered_request_is_not_released(self, storage: Storage) -> None:
         key = new_id()
         await begin(storage, key)
         await storage.write(lambda uow: uow.replies.answer(key, 200, b""))
-        await storage.write(lambda uow: uow.replies.forget(key))
+        await storage.write(lambda uow: uow.replies.release(key))
         assert await begin(storage, key) is not None
+
+    async def test_what_a_request_made_is_remembered_over_its_attempts(self, storage: Storage) -> None:
+        key, thing, other = new_id(), new_id(), new_id()
+        await begin(storage, key)
+        assert await storage.write(lambda uow: uow.replies.made(key, thing)) is None
+        assert await storage.write(lambda uow: uow.replies.made(key, other)) == thing
+        assert await storage.write(lambda uow: uow.replies.made(key, thing)) == thing
+        await storage.write(lambda uow: uow.replies.release(key))
+        assert await begin(storage, key) is None
+        assert await storage.write(lambda uow: uow.replies.made(key, other)) == thing
+        assert await begin(storage, key, now=NOW + HOUR) is None
+        assert await storage.write(lambda uow: uow.replies.made(key, other)) == thing
+
+    async def test_what_made_something_is_no_other_request_any_more(self, storage: Storage) -> None:
+        key, thing = new_id(), new_id()
+        await begin(storage, key)
+        await storage.write(lambda uow: uow.replies.made(key, thing))
+        await storage.write(lambda uow: uow.replies.release(key))
+        row = await begin(storage, key, print_="b")
+        assert row is not None
+        assert row["fingerprint"] == "a"
+
+    async def test_what_was_undone_was_not_made(self, storage: Storage) -> None:
+        key, thing, other = new_id(), new_id(), new_id()
+        await begin(storage, key)
+
+        def fail(uow: UnitOfWork) -> None:
+            uow.replies.made(key, thing)
+            raise ZeroDivisionError
+
+        with pytest.raises(ZeroDivisionError):
+            await storage.write(fail)
+        assert await storage.write(lambda uow: uow.replies.made(key, other)) is None
+
+    async def test_nothing_is_remembered_of_a_request_without_a_key(self, storage: Storage) -> None:
+        key, thing = new_id(), new_id()
+        for _ in range(2):
+            assert await storage.write(lambda uow: uow.replies.made(key, thing)) is None
 
     async def test_old_ones_are_purged_in_bounded_steps(self, storage: Storage) -> None:
         old = [new_id() for _ in range(3)]

@@ -51,12 +51,6 @@ def tap(update_id: int, data: str, **content: Any) -> bytes:
     return json.dumps({"update_id": update_id, "callback_query": query}).encode()
 
 
-def invoice(update_id: int) -> bytes:
-    """Return the question of a customer who pays an invoice of whatever ran under this token before."""
-    query = {"id": "9", "from": ANN, "currency": "XTR", "total_amount": 250, "invoice_payload": "order-1"}
-    return json.dumps({"update_id": update_id, "pre_checkout_query": query}).encode()
-
-
 class TestWebhook:
     async def test_the_answer_carries_the_screen(self, hook: TelegramBot) -> None:
         reply = await hook.feed(message(1, text="/start"), SECRET)
@@ -113,12 +107,6 @@ class TestWebhook:
         data = reply["reply_markup"]["inline_keyboard"][0][0]["callback_data"]
         shown = [await hook.feed(tap(201 + n, data, text="x"), SECRET) for n in range(6)]
         assert [one is not None and one["method"] for one in shown] == ["editMessageText"] * 5 + ["answerCallbackQuery"]
-
-    async def test_an_invoice_that_is_not_ours_is_refused_before_money_moves(self, hook: TelegramBot) -> None:
-        reply = await hook.feed(invoice(300), SECRET)
-        assert reply is not None
-        assert (reply["method"], reply["pre_checkout_query_id"], reply["ok"]) == ("answerPreCheckoutQuery", "9", False)
-        assert "/buy" in reply["error_message"]
 
     async def test_it_announces_itself(self, hook: TelegramBot, telegram: Telegram) -> None:
         await hook.announce(asyncio.Event())
@@ -182,32 +170,6 @@ class TestPolling:
             shop.pages.gate.set()
         assert "To pay" in tapping.result()
         await until(lambda: not pending)
-
-    async def test_an_invoice_is_refused_at_once_whatever_else_its_customer_waits_for(
-        self, shop: Shop, ann: Customer
-    ) -> None:
-        await stock(shop)
-        await ann.say("/buy")
-        shop.pages.gate = asyncio.Event()
-        _, button = ann.button("Month")
-        sandbox = shop.telegram.sandbox
-        sandbox.stars.invoices["old"] = {"currency": "XTR", "total_amount": 250, "payload": "order-1"}
-        async with asyncio.TaskGroup() as group:
-            tapping = group.create_task(ann.send_data(ann.heard[-1], button["callback_data"]))
-            await until(lambda: bool(sandbox.updates.pending))
-            refused = await sandbox.customers.pay(ann.chat, "old")
-            assert not tapping.done()
-            shop.pages.gate.set()
-        assert (refused["paid"], "no longer valid" in refused["error"]) == (False, True)
-
-    async def test_a_telegram_that_hangs_at_an_invoice_costs_two_seconds(self, shop: Shop, ann: Customer) -> None:
-        await ann.say("/start")
-        sandbox = shop.telegram.sandbox
-        sandbox.faults.arm(Fault(kind=FaultKind.HANG, method="answerPreCheckoutQuery", times=9))
-        began = asyncio.get_running_loop().time()
-        sandbox.updates.push("pre_checkout_query", json.loads(invoice(1))["pre_checkout_query"])
-        await until(lambda: not sandbox.updates.pending)
-        assert asyncio.get_running_loop().time() - began < 10, "Telegram's own patience"
 
     async def test_a_repeated_update_changes_nothing(self, shop: Shop, ann: Customer) -> None:
         shop.telegram.sandbox.faults.arm(Fault(kind=FaultKind.DUPLICATE))

@@ -98,9 +98,10 @@ class Replies(Protocol):
 
     @abstractmethod
     def begin(self, key: UUID, fingerprint: str, now: datetime, until: datetime) -> Mapping[str, object] | None:
-        """Open a request until ``until``; None when it is new or its time ran out unanswered.
+        """Open a request until ``until``; None when it is new, or unanswered and its time ran out.
 
-        Otherwise the row: ``fingerprint`` and, once it is answered, ``status`` and ``body`` (None before).
+        Otherwise the row: ``fingerprint`` and, once it is answered, ``status`` and ``body`` (None before). Once a
+        request has made something, another fingerprint opens it no more.
         """
 
     @abstractmethod
@@ -108,8 +109,15 @@ class Replies(Protocol):
         """Remember the answer."""
 
     @abstractmethod
-    def forget(self, key: UUID) -> None:
-        """Drop an unanswered request, so that it can be made again."""
+    def made(self, key: UUID, thing: UUID) -> UUID | None:
+        """Remember, beside its effect, what a request makes; return what it has made before, if it has.
+
+        Nothing is remembered of a request that is not open, which carried no idempotency key.
+        """
+
+    @abstractmethod
+    def release(self, key: UUID) -> None:
+        """Let an unanswered request be made again at once; what it made stays remembered."""
 
     @abstractmethod
     def purge(self, before: datetime, limit: int) -> int:

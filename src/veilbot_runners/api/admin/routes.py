@@ -12,6 +12,7 @@ from veilbot_core.domain.errors import Forbidden
 from veilbot_core.domain.ids import ApiKeyId, JobId
 from veilbot_core.services.notices import DeadJob
 from veilbot_runners.api.admin.schemas import ApiKeyView, JobView, MadeApiKey, NewApiKey
+from veilbot_runners.api.idempotency import Attempt
 from veilbot_runners.api.openapi import changes, needs
 from veilbot_runners.api.paging import After, Limit, Page, paged, shelf
 
@@ -26,11 +27,11 @@ async def list_api_keys(application: App, limit: Limit = 50, after: After = None
 
 
 @post("/api-keys", **changes("admin:write", shown_once="secret"), summary="Make an API key")
-async def add_api_key(application: App, request: AnyRequest, data: JSONBody[NewApiKey]) -> MadeApiKey:
+async def add_api_key(application: App, request: AnyRequest, attempt: Attempt, data: JSONBody[NewApiKey]) -> MadeApiKey:
     """Make an API key; its secret is in this answer and nowhere else. A key gives no scope that it lacks."""
     if beyond := [scope for scope in data.scopes if not request.auth.may(scope)]:
         raise Forbidden(f"this key cannot give the scope {beyond[0]}")
-    key, secret = await application.api_keys.add(data.name, data.scopes, days=data.days)
+    key, secret = await application.api_keys.add(data.name, data.scopes, days=data.days, request=attempt)
     return MadeApiKey(ApiKeyView.of(key), secret)
 
 

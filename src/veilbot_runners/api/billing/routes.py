@@ -12,6 +12,7 @@ from veilbot_core.domain.ids import OrderId, PaymentId, SubscriptionId, TariffId
 from veilbot_core.domain.order import OrderStatus
 from veilbot_core.domain.payment import PaymentStatus
 from veilbot_runners.api.billing.schemas import NewOrder, NewTariff, OrderView, PaymentView, Refund, TariffView
+from veilbot_runners.api.idempotency import Attempt
 from veilbot_runners.api.openapi import changes, needs
 from veilbot_runners.api.paging import After, Limit, Page, paged, shelf
 
@@ -26,9 +27,10 @@ async def list_tariffs(application: App, limit: Limit = 50, after: After = None)
 
 
 @post("/tariffs", **changes("billing:write"), summary="Put a tariff on sale")
-async def add_tariff(application: App, data: JSONBody[NewTariff]) -> TariffView:
+async def add_tariff(application: App, attempt: Attempt, data: JSONBody[NewTariff]) -> TariffView:
     """Put something on sale; what is free is a trial."""
-    return TariffView.of(await application.catalog.add(data.terms(), data.prices, trial=data.trial))
+    tariff = await application.catalog.add(data.terms(), data.prices, trial=data.trial, request=attempt)
+    return TariffView.of(tariff)
 
 
 @get("/tariffs/{tariff_id:uuid}", **needs("billing:read"), summary="Show a tariff")
@@ -81,9 +83,12 @@ async def show_order(application: App, order_id: FromPath[UUID]) -> OrderView:
 
 
 @post("/orders/{order_id:uuid}/refund", **changes("billing:write"), status_code=202, summary="Send money back")
-async def refund_order(application: App, order_id: FromPath[UUID], data: JSONBody[Refund | None] = None) -> OrderView:
+async def refund_order(
+    application: App, attempt: Attempt, order_id: FromPath[UUID], data: JSONBody[Refund | None] = None
+) -> OrderView:
     """Decide to send money back; a worker does it, and the order changes when the provider has agreed."""
-    return OrderView.of(await application.payments.ask_refund(OrderId(order_id), data.amount if data else None))
+    amount = data.amount if data else None
+    return OrderView.of(await application.payments.ask_refund(OrderId(order_id), amount, request=attempt))
 
 
 @post("/orders/{order_id:uuid}/retry", **changes("billing:write"), status_code=202, summary="Drive an order again")

@@ -9,6 +9,7 @@ from litestar.params import FromPath, JSONBody, SkipValidation
 from veilbot_core.application import Application
 from veilbot_core.domain.ids import UserId
 from veilbot_runners.api.billing.schemas import PaymentView
+from veilbot_runners.api.idempotency import Attempt
 from veilbot_runners.api.openapi import changes, needs
 from veilbot_runners.api.paging import After, Limit, Page, paged
 from veilbot_runners.api.users.schemas import NewUser, UserView
@@ -25,9 +26,9 @@ async def list_users(application: App, limit: Limit = 50, after: After = None) -
 
 
 @post("/", **changes("users:write"), summary="Make a customer")
-async def add_user(application: App, data: JSONBody[NewUser]) -> UserView:
+async def add_user(application: App, attempt: Attempt, data: JSONBody[NewUser]) -> UserView:
     """Make a customer by hand; a Telegram account belongs to one customer only."""
-    return UserView.of(await application.users.add(data.name, data.telegram_id, data.language))
+    return UserView.of(await application.users.add(data.name, data.telegram_id, data.language, request=attempt))
 
 
 @get("/{user_id:uuid}", **needs("users:read"), summary="Show a customer")

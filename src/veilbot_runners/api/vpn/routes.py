@@ -10,13 +10,13 @@ from litestar.params import FromPath, JSONBody, QueryParameter, SkipValidation
 from veilbot_core.application import Application
 from veilbot_core.domain.ids import KeyId, SubscriptionId, TariffId, UserId
 from veilbot_core.domain.subscription import Subscription
+from veilbot_runners.api.idempotency import Attempt
 from veilbot_runners.api.openapi import changes, needs
 from veilbot_runners.api.paging import After, Limit, Page, cut, paged, place
 from veilbot_runners.api.vpn.schemas import Extension, Gift, HoldingView, KeyView, SubscriptionView, UseView
 from veilbot_runners.api.vpn.servers import HANDLERS
 
 App = NamedDependency[SkipValidation[Application]]
-Attempt = NamedDependency[SkipValidation[UUID]]
 AnyRequest = Request[Any, Any, Any]
 
 

@@ -9,6 +9,7 @@ from litestar.params import FromPath, JSONBody, SkipValidation
 from veilbot_core.application import Application
 from veilbot_core.domain.ids import ServerId
 from veilbot_core.domain.server import ServerStatus
+from veilbot_runners.api.idempotency import Attempt
 from veilbot_runners.api.openapi import changes, needs
 from veilbot_runners.api.paging import After, Limit, Page, shelf
 from veilbot_runners.api.vpn.schemas import HealthView, NewServer, NewSize, Reconcile, ReportView, ServerView
@@ -23,9 +24,9 @@ async def list_servers(application: App, limit: Limit = 50, after: After = None)
 
 
 @post("/servers", **changes("vpn:write"), summary="Put a server into service")
-async def add_server(application: App, data: JSONBody[NewServer]) -> ServerView:
+async def add_server(application: App, attempt: Attempt, data: JSONBody[NewServer]) -> ServerView:
     """Save a server after it has given a sign of life."""
-    return ServerView.of(await application.fleet.add(data.draft(), probe=data.probe))
+    return ServerView.of(await application.fleet.add(data.draft(), probe=data.probe, request=attempt))
 
 
 @get("/servers/{server_id:uuid}", **needs("vpn:read"), summary="Show a server")
