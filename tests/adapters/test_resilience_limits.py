@@ -212,6 +212,31 @@ class TestRetryAfter:
         await clock.advance(60)
         assert await way.call(far) == 1
 
+    async def test_it_holds_too_where_it_may_have_been_done(self, clock: Hasty) -> None:
+        far, way = Far(), guard(clock)
+
+        async def failing() -> None:
+            raise Unknown("503", retry_after=7)
+
+        with pytest.raises(Unknown):
+            await way.call(failing, Effect.REPEATABLE)
+        assert clock.slept == []
+        with pytest.raises(Unavailable, match="rest"):
+            await way.call(far)
+        await clock.advance(7)
+        assert await way.call(far) == 1
+
+    async def test_nobody_sleeps_beyond_the_time_of_the_call(self, clock: Hasty) -> None:
+        far, way = Far(fails=lambda _: True), guard(clock, timeout=1.0, rests=False)
+
+        async def busy() -> None:
+            far.calls += 1
+            raise Unavailable(retry_after=2)
+
+        with pytest.raises(Unavailable):
+            await way.call(busy)
+        assert (far.calls, clock.slept) == (1, [])
+
     async def test_where_it_is_meant_for_one_call_the_others_go_on(self, clock: Hasty) -> None:
         far, way = Far(), guard(clock, rests=False)
 

@@ -101,7 +101,7 @@ class Guard:
             answered = True
         except VeilbotError as error:
             answered = True
-            if self.limits.rests and isinstance(error, Unavailable) and error.retry_after:
+            if self.limits.rests and isinstance(error, Unavailable | Unknown) and error.retry_after:
                 self._rests_until = self._clock.monotonic() + min(error.retry_after, self.limits.rest_max)
             raise
         else:
@@ -128,12 +128,13 @@ class Guard:
                 raise
 
         def worth_it(error: BaseException) -> bool:
-            if isinstance(error, Unknown):
-                return effect is not Effect.ONCE
-            return isinstance(error, Unavailable) and (error.retry_after or 0.0) <= self.limits.backoff_max
+            if not isinstance(error, Unavailable | Unknown) or (error.retry_after or 0.0) > self.limits.backoff_max:
+                return False
+            return isinstance(error, Unavailable) or effect is not Effect.ONCE
 
         def stop(state: RetryCallState) -> bool:
-            return stop_after_attempt(self.limits.attempts)(state) or loop.time() >= until or not self._budget.spend()
+            late = loop.time() + state.upcoming_sleep >= until
+            return stop_after_attempt(self.limits.attempts)(state) or late or not self._budget.spend()
 
         retrying = AsyncRetrying(
             stop=stop,
