@@ -6,8 +6,10 @@ this returns, and follows no redirect.
 
 import asyncio
 import re
+import socket
+from concurrent.futures import Future, ThreadPoolExecutor
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
-from socket import SOCK_STREAM
+from typing import Any
 
 _NAME = re.compile(r"(?=.{1,253}\Z)([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)*[a-z]([a-z0-9-]{0,61}[a-z0-9])?")
 """A host name, lower case; its last label begins with a letter, so that ``127.1`` and ``0x7f000001`` are none."""
@@ -15,8 +17,13 @@ _LOCAL = re.compile(r"(.*\.)?(localhost|local|internal|lan|home\.arpa)")
 _NAT64 = IPv6Network("64:ff9b::/96")
 _UNICAST = IPv6Network("2000::/3")
 """All of IPv6 that is given out (IANA, IPv6 address space); ``is_global`` alone lets site-local fec0::/10 pass."""
-_SPECIAL = (IPv4Network("192.0.0.0/24"), IPv4Network("192.88.99.0/24"))
-"""For protocols between networks (RFC 6890) and for relays of 6to4 (RFC 7526); some of it counts as global."""
+_SPECIAL = (IPv4Network("192.0.0.0/24"), IPv4Network("192.88.99.0/24"), IPv4Network("168.63.129.16/32"))
+"""For protocols between networks (RFC 6890), for relays of 6to4 (RFC 7526), and the host of every machine in Azure
+(learn.microsoft.com/azure/virtual-network/what-is-ip-address-168-63-129-16); some of it counts as global."""
+_THREADS = ThreadPoolExecutor(32, thread_name_prefix="names")
+"""Resolving cannot be interrupted, and the event loop's own threads are few: names that hang must not hold those."""
+_asked: dict[tuple[str, int], Future[list[Any]]] = {}
+"""What is being resolved; all who ask for one name share one thread."""
 
 Address = IPv4Address | IPv6Address
 INSIDE = "a private network; VEILBOT_ALLOW_PRIVATE_SERVERS=true allows that, except in prod"
@@ -52,9 +59,17 @@ async def resolve(host: str, port: int, *, allow_private: bool) -> list[str]:
     if written is not None:
         found = [written]
     else:
-        infos = await asyncio.get_running_loop().getaddrinfo(host, port, type=SOCK_STREAM)
+        infos = await asyncio.shield(asyncio.wrap_future(_look_up(host, port)))
         found = [ip_address(str(info[4][0]).partition("%")[0]) for info in infos]
     return [str(address) for address in dict.fromkeys(found) if allow_private or _is_global(address)]
+
+
+def _look_up(host: str, port: int) -> Future[list[Any]]:
+    known = _asked.get((host, port))
+    if known is None:
+        known = _asked[host, port] = _THREADS.submit(socket.getaddrinfo, host, port, type=socket.SOCK_STREAM)
+        known.add_done_callback(lambda _: _asked.pop((host, port)))
+    return known
 
 
 def _is_global(address: Address) -> bool:

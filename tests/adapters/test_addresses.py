@@ -1,12 +1,15 @@
 """No address that somebody gave leads into our own network, however it is written and whatever its name resolves to."""
 
 import asyncio
+import socket
+import threading
 from collections.abc import Awaitable, Callable, Sequence
 from socket import AF_INET, AF_INET6, SOCK_STREAM
 from typing import Any
 
 import httpx
 import pytest
+from tests.waiting import PATIENCE
 
 from veilbot_adapters import addresses
 from veilbot_adapters.vpn.pinning import PinnedTransport, PrivateAddress
@@ -16,7 +19,16 @@ from veilbot_core.domain.errors import Rejected, Unavailable
 PUBLIC = "203.0.112.7"
 INSIDE = [
     *("127.0.0.1", "127.8.8.8", "10.1.2.3", "192.168.0.1", "172.16.5.5", "169.254.169.254", "100.64.0.1", "0.0.0.0"),  # noqa: S104
-    *("192.0.0.8", "192.88.99.1", "198.18.0.1", "224.0.0.1", "240.0.0.1", "255.255.255.255"),
+    *(
+        "168.63.129.16",
+        "64:ff9b::a83f:8110",
+        "192.0.0.8",
+        "192.88.99.1",
+        "198.18.0.1",
+        "224.0.0.1",
+        "240.0.0.1",
+        "255.255.255.255",
+    ),
     *("::1", "::", "fe80::1", "fec0::1", "fc00::1", "fd00:ec2::254", "ff02::1", "ff0e::1", "100::1", "2001:db8::1"),
     *("::ffff:127.0.0.1", "::ffff:a9fe:a9fe", "::127.0.0.1", "::ffff:0:127.0.0.1"),
     *("64:ff9b::7f00:1", "64:ff9b::a9fe:a9fe", "64:ff9b:1::7f00:1", "2002:7f00:1::", "2002:a9fe:a9fe::"),
@@ -85,10 +97,16 @@ class Network(asyncio.SelectorEventLoop):
     def __init__(self, *answers: Sequence[str]) -> None:
         super().__init__()
         self._answers = list(answers)
+        self._real = socket.getaddrinfo
         self.asked: list[Any] = []
         self.called: list[Any] = []
+        socket.getaddrinfo = self._resolve
 
-    async def getaddrinfo(self, host: Any, port: Any, **_: Any) -> Any:
+    def close(self) -> None:
+        socket.getaddrinfo = self._real
+        super().close()
+
+    def _resolve(self, host: Any, port: Any, **_: Any) -> Any:
         self.asked.append(host)
         families = {False: AF_INET, True: AF_INET6}
         return [(families[":" in one], SOCK_STREAM, 6, "", (one, port)) for one in self._answers.pop(0)]
@@ -166,3 +184,31 @@ def test_an_operator_may_allow_what_is_inside() -> None:
         assert network.called == ["127.0.0.1"]
     finally:
         network.close()
+
+
+async def test_names_that_hang_keep_no_other_name_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each name that hangs costs one thread, however many wait for it, and none of the event loop's own."""
+    over, asked = threading.Event(), list[Any]()
+
+    def hanging(host: Any, port: Any, **_: Any) -> Any:
+        asked.append(host)
+        if str(host).startswith("dead"):
+            over.wait(PATIENCE)
+        return [(AF_INET, SOCK_STREAM, 6, "", (PUBLIC, port))]
+
+    monkeypatch.setattr(socket, "getaddrinfo", hanging)
+    async with asyncio.TaskGroup() as group:
+        names = [f"dead{number}.example.com" for number in range(8) for _ in range(5)]
+        waiting = [group.create_task(addresses.resolve(name, 443, allow_private=False)) for name in names]
+        given_up = group.create_task(addresses.resolve("dead0.example.com", 443, allow_private=False))
+        await asyncio.sleep(0)
+        given_up.cancel()
+        async with asyncio.timeout(PATIENCE / 2):
+            assert await addresses.resolve("alive.example.com", 443, allow_private=False) == [PUBLIC]
+            assert await asyncio.to_thread(lambda: "free") == "free"
+        assert not any(task.done() for task in waiting)
+        over.set()
+    assert {tuple(task.result()) for task in waiting} == {(PUBLIC,)}
+    assert sorted(asked) == sorted({*names, "alive.example.com"})
+    assert await addresses.resolve("dead0.example.com", 443, allow_private=False) == [PUBLIC]
+    assert asked.count("dead0.example.com") == 2, "what was found out is not kept: the next connection looks anew"
