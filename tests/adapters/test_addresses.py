@@ -100,7 +100,7 @@ class Network(asyncio.SelectorEventLoop):
         self._real = socket.getaddrinfo
         self.asked: list[Any] = []
         self.called: list[Any] = []
-        socket.getaddrinfo = self._resolve
+        socket.getaddrinfo = self._resolve  # type: ignore[assignment]
 
     def close(self) -> None:
         socket.getaddrinfo = self._real
