@@ -3,7 +3,7 @@
 from typing import Any
 
 import pytest
-from tests.services.world import DAY, HOUR, MINUTE, World, together
+from tests.services.world import DAY, HOUR, MINUTE, SECOND, World, together
 
 from veilbot_core.domain.errors import (
     GatewayOff,
@@ -147,6 +147,21 @@ class TestOpen:
         assert order.checkout_url is not None
         assert [known.id for known in await world.app.checkout.page(limit=10)] == [order.id]
         assert len(world.gateway.checkouts) == 1
+
+    async def test_a_page_that_did_not_open_in_a_minute_is_opened_for_a_new_order(
+        self, world: World, tariff: Tariff, ann: User
+    ) -> None:
+        """Providers open no page that ends soon: Stripe's last half an hour at least."""
+        world.gateway.fail_next(Unavailable(), on="open_checkout", times=2)
+        for _ in range(2):
+            with pytest.raises(Unavailable):
+                await world.order(ann, tariff)
+            await world.advance(30 * SECOND)
+        (old,) = await world.app.checkout.page(limit=10)
+        new = await world.order(ann, tariff)
+        assert new.id != old.id
+        assert new.expires_at - world.out.clock.now() == world.app.policy.order_ttl
+        assert (await world.order(ann, tariff)).id == new.id
 
     async def test_an_order_that_was_never_offered_closes_by_itself(
         self, world: World, tariff: Tariff, ann: User

@@ -50,6 +50,15 @@ class TestTheEndOfARefundedTime:
         assert not world.remote(server)
         assert (await world.holding(bob)).standing is Standing.EXPIRED
 
+    async def test_a_part_that_is_worth_no_day_leaves_the_grace(
+        self, world: World, server: Server, bob: User, fresh: Order
+    ) -> None:
+        await world.advance(30 * DAY)
+        assert (await world.holding(bob)).standing is Standing.GRACE
+        await world.refund(fresh, 1)
+        assert (await world.holding(bob)).standing is Standing.GRACE
+        assert len(world.remote(server)) == 1
+
     async def test_a_part_that_leaves_time_keeps_the_grace_after_it(
         self, world: World, server: Server, bob: User, fresh: Order
     ) -> None:

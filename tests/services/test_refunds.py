@@ -57,6 +57,17 @@ class TestRefund:
         assert await world.days_left(ann) == 5
         assert await world.status(order) is OrderStatus.FULFILLED
 
+    async def test_the_same_part_asked_for_twice_is_said_to_be_under_way(self, world: World, order: Order) -> None:
+        """Twice as much cannot be had back; whoever means it asks again when the first part is booked."""
+        await world.app.payments.ask_refund(order.id, 200)
+        with pytest.raises(Conflict, match="under way"):
+            await world.app.payments.ask_refund(order.id, 200)
+        await world.settle()
+        await world.app.payments.ask_refund(order.id, 200)
+        await world.settle()
+        refunds = [p.money.amount for p in await world.payments(order) if p.kind is PaymentKind.REFUND]
+        assert refunds == [200, 200]
+
     async def test_parts_add_up_to_all_of_it(self, world: World, server: Server, order: Order) -> None:
         for amount in (100, 100, 299):
             await world.refund(order, amount)

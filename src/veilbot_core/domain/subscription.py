@@ -123,9 +123,10 @@ class Subscription:
     def until(self, end: datetime, now: datetime, grace: timedelta) -> "Subscription":
         """Return it with another end, to be looked at when that end first asks for something.
 
-        What time ends is there until then: an end that is over already comes of a refund.
+        What time ends is there until then: an end that is moved to what is over already comes of a refund.
         """
-        moved = replace(self, ends_at=end, cut_off=end <= now)
+        cut_off = end <= now if end != self.ends_at else self.cut_off
+        moved = replace(self, ends_at=end, cut_off=cut_off)
         return replace(moved, check_at=moved.next_check(now, grace))
 
     def renew(self, tariff_id: TariffId, terms: Terms) -> "Subscription":

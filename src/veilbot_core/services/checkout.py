@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 
 from veilbot_core.domain.errors import GatewayOff, NoCapacity, NotFound, Refused, UserBlocked
 from veilbot_core.domain.events import EventType
@@ -18,6 +19,9 @@ from veilbot_core.ports.ids import Ids
 from veilbot_core.ports.payments import PaymentGateway
 from veilbot_core.ports.storage import Storage, UnitOfWork
 from veilbot_core.steps import about
+
+_OPENING = timedelta(minutes=1)
+"""How long a page may take to open; a provider opens none that is to close soon, Stripe none within half an hour."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,7 +101,7 @@ class Checkout:
         self._check_room(uow, tariff.terms, renewed, wish.country, vip=user.vip)
         for known in uow.orders.pending_of(user.id):
             same = wish.matches(known) and known.price == price and known.terms == tariff.terms
-            if same and known.expires_at - now > self.policy.order_ttl / 2:
+            if same and self._goes_on(known, now):
                 return known
         order = Order(
             id=OrderId(self.ids.new()),
@@ -115,6 +119,12 @@ class Checkout:
         uow.publish(about(self.ids, EventType.ORDER_CREATED, order, now, amount=price.amount, currency=price.currency))
         uow.jobs.ask(Job.ask(JobKind.CLOSE_ORDER, order.id, now, due=order.expires_at))
         return order
+
+    def _goes_on(self, order: Order, now: datetime) -> bool:
+        """Whether an open order is offered again: while its page still opens, and then for half its time."""
+        if order.checkout_url is None:
+            return now - order.created_at < _OPENING
+        return order.expires_at - now > self.policy.order_ttl / 2
 
     def _renewed(self, uow: UnitOfWork, wish: "_Wish") -> Subscription | None:
         if wish.subscription_id is None:

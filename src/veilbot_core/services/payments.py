@@ -9,7 +9,7 @@ from veilbot_core.books import Books
 from veilbot_core.domain.errors import Conflict, GatewayOff, InvalidInput, Rejected
 from veilbot_core.domain.events import EventType
 from veilbot_core.domain.ids import OrderId, PaymentId, UserId
-from veilbot_core.domain.jobs import Job, JobKind
+from veilbot_core.domain.jobs import Job, JobKind, JobState
 from veilbot_core.domain.money import Money
 from veilbot_core.domain.order import Order, OrderStatus
 from veilbot_core.domain.payment import (
@@ -101,10 +101,11 @@ class Payments:
     async def ask_refund(self, order_id: OrderId, amount: int | None = None, *, request: UUID | None = None) -> Order:
         """Decide to send an order's money back, all of it or ``amount`` minor units; the worker does it.
 
-        The same ``request`` decides once.
+        The same ``request`` decides once. So does who asks for all of it again; the same part again is refused until
+        the first one is booked, because nobody can tell a slip from a wish.
 
         Raises:
-            Conflict: there is nothing to send back.
+            Conflict: there is nothing to send back, or this is under way.
             InvalidInput: more than what is left.
         """
 
@@ -120,7 +121,11 @@ class Payments:
             asked = left if amount is None else amount
             if not 1 <= asked <= left:
                 raise InvalidInput(f"a refund is 1 to {left} minor units", field="amount")
-            self._send_back(uow, charge, asked, order.id, movements)
+            job = self._refund(charge, asked, order.id, movements)
+            known = uow.jobs.find(job.id)
+            if amount is not None and known is not None and known.state is JobState.READY:
+                raise Conflict("a refund of this very amount is under way already")
+            uow.jobs.ask(job)
             return order
 
         return await self.storage.write(work)
@@ -173,13 +178,11 @@ class Payments:
             lambda uow: uow.payments.page(limit=limit, after=after, user_id=user_id, status=status)
         )
 
-    def _send_back(
-        self, uow: UnitOfWork, charge: Payment, amount: int, order_id: OrderId, movements: Sequence[Payment]
-    ) -> None:
-        """Ask for a refund; its attempt is named by what was left of the charge and how many have failed."""
+    def _refund(self, charge: Payment, amount: int, order_id: OrderId, movements: Sequence[Payment]) -> Job:
+        """Return the job of a refund; its attempt is named by what was left of the charge and how many have failed."""
         left, failed = left_of(charge, movements), failed_refunds(movements)  # another try is another refund
         detail = f"{charge.id}/{amount}/{left}{f'-{failed}' if failed else ''}"
-        uow.jobs.ask(Job.ask(JobKind.REFUND_ORDER, order_id, self.clock.now(), detail=detail))
+        return Job.ask(JobKind.REFUND_ORDER, order_id, self.clock.now(), detail=detail)
 
     def _rest_only(self, uow: UnitOfWork, job: Job) -> bool:
         """Where all that was left should go back and a part has gone already, ask for the rest; else return False.
@@ -191,7 +194,7 @@ class Payments:
         if left >= int(asked) or attempt.partition("-")[0] != asked:
             return False
         if left > 0:
-            self._send_back(uow, charge, left, order.id, uow.payments.of_order(order.id))
+            uow.jobs.ask(self._refund(charge, left, order.id, uow.payments.of_order(order.id)))
         uow.jobs.finish(job)
         return True
 
