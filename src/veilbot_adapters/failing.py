@@ -36,7 +36,10 @@ class ArmedFailpoints(Failpoints):
 
     def __init__(self, spec: str, *, block: float = 3600.0) -> None:
         """Read the spec. Raises InvalidInput."""
-        self._armed = dict(_parse(part) for part in spec.split(","))
+        parts = [_parse(part) for part in spec.split(",")]
+        self._armed = dict(parts)
+        if len(self._armed) < len(parts):
+            raise InvalidInput("the same pass of a failpoint is named twice", field="failpoint")
         self._passed: Counter[Point] = Counter()
         self._block = block
 

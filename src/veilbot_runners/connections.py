@@ -1,16 +1,30 @@
-"""Connections to the HTTP server: as many as memory bears are read; further ones are told to come again."""
+"""Connections to the HTTP server: as many as memory bears are read; further ones are told to come again.
+
+None stays that asks for nothing: whoever is silent, or sends a request bit by bit, would keep the others out.
+"""
 
 import asyncio
 import json
+from dataclasses import dataclass
 from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-MOST = 1000
-"""Open connections; each may hold 64 kB of a request before anybody looks at it."""
 _VITAL = (b"GET /healthz ", b"GET /readyz ")
 _LINGER = 2.0
 """Seconds in which a caller who is still sending can read the answer; an immediate close could destroy it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """What connections may take."""
+
+    most: int = 1000
+    """Open at once; each may hold 64 kB of a request before anybody looks at it."""
+    head: float = 10.0
+    """Seconds in which the head of a request must have come: since it connected, or since the answer before."""
+    head_of_extra: float = 2.0
+    """The same on a connection too many."""
 
 
 def _refusal() -> bytes:
@@ -24,29 +38,50 @@ _REFUSAL = _refusal()
 
 
 class BoundedProtocol(HttpToolsProtocol):
-    """uvicorn's protocol, which reads nothing of what comes over a connection too many but a call for health.
+    """uvicorn's protocol, which reads nothing of what comes over a connection too many but one call for health.
 
-    uvicorn's own limit refuses those calls too, in plain text, and after the request was read.
+    uvicorn's own limit refuses those calls too, in plain text, and after the request was read. It has a time for a
+    connection that is silent between two requests only, and forgets it with the first byte of the next one.
     """
 
-    def __init__(self, *given: Any, most: int = MOST, **named: Any) -> None:  # noqa: ANN401 - as uvicorn has it
+    def __init__(self, *given: Any, bounds: Bounds, **named: Any) -> None:  # noqa: ANN401 - as uvicorn has it
         super().__init__(*given, **named)
-        self._most = most
+        self._bounds = bounds
         self._extra = self._refused = False
+        self._end: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override] # as uvicorn has it
-        """Count."""
-        self._extra = len(self.connections) >= self._most
+        """Count, and wait for a request."""
+        self._extra = len(self.connections) >= self._bounds.most
         super().connection_made(transport)
+        self._close_in(self._bounds.head_of_extra if self._extra else self._bounds.head)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Forget the time."""
+        self._stay()
+        super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
-        """Read, refuse, or throw away what comes after a refusal."""
-        if self._refused:
+        """Read, refuse, or throw away what comes after a refusal or an only request."""
+        if self._refused or (self._extra and self.cycle is not None):
             return
-        if self._extra and not data.startswith(_VITAL):
+        if self._extra and self.scope is None and not data.startswith(_VITAL):
             self._refuse()
             return
         super().data_received(data)
+
+    def on_headers_complete(self) -> None:
+        """Serve; what follows the only request of a connection too many is never begun, as it closes before."""
+        super().on_headers_complete()
+        self._stay()
+        if self._extra:
+            self.cycle.keep_alive = False
+
+    def on_response_complete(self) -> None:
+        """Wait for the next request, unless it is here already."""
+        super().on_response_complete()
+        if self.timeout_keep_alive_task is not None:
+            self._close_in(self._bounds.head)
 
     def _refuse(self) -> None:
         self._refused = True
@@ -54,4 +89,13 @@ class BoundedProtocol(HttpToolsProtocol):
         transport.write(_REFUSAL)
         if transport.can_write_eof():
             transport.write_eof()
-        self.loop.call_later(_LINGER, transport.close)
+        self._close_in(_LINGER)
+
+    def _close_in(self, seconds: float) -> None:
+        self._stay()
+        self._end = self.loop.call_later(seconds, self.transport.close)
+
+    def _stay(self) -> None:
+        if self._end is not None:
+            self._end.cancel()
+            self._end = None

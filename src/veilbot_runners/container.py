@@ -34,7 +34,7 @@ from veilbot_core.services.subscriptions import Subscriptions
 from veilbot_core.services.users import Users
 from veilbot_core.services.work import Work
 from veilbot_runners import backends
-from veilbot_runners.settings import Settings
+from veilbot_runners.settings import Settings, check
 
 if TYPE_CHECKING:
     pass
@@ -183,6 +183,7 @@ async def open_container(settings: Settings, **overrides: object) -> AsyncIterat
     (``protocols``, ``gateways``) is added to what the settings choose, and its adapters are closed here, too.
     Raises InvalidInput or Unavailable for a setting that cannot be used, and names it.
     """
+    check(settings)  # they may come from a program that did not `load` them
     container = Container(settings=providers.Object(settings))
     for name, adapter in sorted(overrides.items(), key=lambda item: isinstance(item[1], Mapping)):
         provider = container.providers[name]  # the mappings come last: what they are added to is made of the others
@@ -217,6 +218,7 @@ async def open_application(settings: Settings, **overrides: object) -> AsyncIter
     """
     from veilbot_adapters.database import migrate
 
+    check(settings)  # before anything is migrated
     await migrate(settings.database_url)
     async with open_container(settings, **overrides) as container:
         yield container.application()

@@ -14,7 +14,7 @@ import uvicorn
 
 from veilbot_core.domain.errors import InvalidInput
 from veilbot_runners import backends
-from veilbot_runners.connections import MOST, BoundedProtocol
+from veilbot_runners.connections import BoundedProtocol, Bounds
 from veilbot_runners.container import Container, open_broker, open_container
 from veilbot_runners.settings import Settings
 from veilbot_runners.worker import Worker
@@ -56,12 +56,17 @@ def listen(host: str, port: int) -> socket.socket:
 
 
 async def serve_http(
-    app: Asgi, sock: socket.socket, stop: asyncio.Event, *, drain: float = 10.0, connections: int = MOST
+    app: Asgi,
+    sock: socket.socket,
+    stop: asyncio.Event,
+    *,
+    drain: float = 10.0,
+    bounds: Bounds = Bounds(),  # noqa: B008 - frozen
 ) -> None:
     """Serve an ASGI application on a bound socket until ``stop`` is set; what has begun then gets ``drain`` seconds."""
     config = uvicorn.Config(
         app,
-        http=cast("Any", partial(BoundedProtocol, most=connections)),
+        http=cast("Any", partial(BoundedProtocol, bounds=bounds)),
         log_config=None,
         access_log=False,
         lifespan="on",

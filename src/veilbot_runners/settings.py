@@ -215,7 +215,7 @@ def load(*, env_file: Path | None = DEFAULT_FILE, **given: object) -> Settings:
         first = error.errors(include_input=False, include_context=False, include_url=False)[0]
         name = PREFIX + "__".join(str(part).upper() for part in first["loc"] if isinstance(part, str))
         raise InvalidInput(f"{name}: {first['msg']}", field=name) from None
-    _check(settings)
+    check(settings)
     return settings
 
 
@@ -248,8 +248,8 @@ def _known() -> set[str]:
     return known
 
 
-def _check(settings: Settings) -> None:
-    """Refuse combinations that would fail later or be unsafe."""
+def check(settings: Settings) -> None:
+    """Refuse combinations that would fail later or be unsafe, whoever made them. Raises InvalidInput."""
     settings.address  # noqa: B018 - reading it is the check
     _check_keys(settings)
     telegram, stripe = settings.telegram, settings.stripe
@@ -287,8 +287,9 @@ def _check_prod(settings: Settings) -> None:
         *(("STRIPE__WEBHOOK_SECRET", secret) for secret in settings.stripe.webhook_secret),
     )
     for name, secret in weak:
-        if secret is not None and len(secret.get_secret_value()) < 16:
-            _refuse(name, "is too short to be a secret: 16 characters or more")
+        text = "".join(secret.get_secret_value().split()) if secret is not None else None
+        if text is not None and (len(text) < 16 or len(set(text)) < 6):
+            _refuse(name, "is too easy to guess: 16 characters or more, and not always the same")
 
 
 def _refuse(name: str, why: str) -> None:

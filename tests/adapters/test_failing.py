@@ -46,6 +46,13 @@ async def test_error_raises_once() -> None:
         failpoints.pass_by(Point.WRITTEN)
 
 
+async def test_one_point_may_act_at_several_passes() -> None:
+    failpoints = ArmedFailpoints("C8:error,C8:error:2")
+    for _ in range(2):
+        with pytest.raises(Unknown):
+            await failpoints.reach(Point.CALLED)
+
+
 async def test_hang_waits_for_ever_where_it_can_be_awaited() -> None:
     failpoints = ArmedFailpoints("C9:hang")
     with pytest.raises(TimeoutError):
@@ -62,7 +69,10 @@ def test_hang_blocks_where_it_cannot() -> None:
 
 @pytest.mark.parametrize(
     "spec",
-    ["", "C7", "C13:kill", "C7:explode", "C7:kill:0", "C7:kill:", "C7:kill:x", "C7:kill:1:1", "C7:kill,", "c7:kill"],
+    [
+        *("", "C7", "C13:kill", "C7:explode", "C7:kill:0", "C7:kill:", "C7:kill:x", "C7:kill:1:1", "C7:kill,"),
+        *("c7:kill", "C7:kill,C7:error", "C7:kill,C8:error,C7:hang:1"),
+    ],
 )
 def test_a_bad_spec_is_refused(spec: str) -> None:
     with pytest.raises(InvalidInput) as refusal:

@@ -1,21 +1,26 @@
-"""Connections beyond what memory bears are told so in one breath, and health is answered all the same."""
+"""Connections too many are told so in one breath, health is answered all the same, and none stays for nothing."""
 
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
+import pytest
 from tests.waiting import PATIENCE
 
 from veilbot_runners import serving
+from veilbot_runners.connections import Bounds
 
 MOST = 20
+LONG = PATIENCE * 2
 GET = b"GET /%b HTTP/1.1\r\nhost: shop.test\r\n\r\n"
 
 
 async def app(scope: Any, receive: Any, send: Any) -> None:
-    """Answer anything with 200."""
+    """Answer anything with 200, sooner or later."""
     if scope["type"] == "http":
+        if scope["path"] == "/slow":
+            await asyncio.sleep(0.5)
         await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"2")]})
         await send({"type": "http.response.body", "body": b"ok"})
         return
@@ -25,11 +30,12 @@ async def app(scope: Any, receive: Any, send: Any) -> None:
 
 
 @asynccontextmanager
-async def served() -> AsyncIterator[int]:
+async def served(*, head: float = LONG, head_of_extra: float = LONG) -> AsyncIterator[int]:
     stop = asyncio.Event()
+    bounds = Bounds(most=MOST, head=head, head_of_extra=head_of_extra)
     sock = serving.listen("127.0.0.1", 0)
     async with asyncio.TaskGroup() as group:
-        group.create_task(serving.serve_http(app, sock, stop, connections=MOST))
+        group.create_task(serving.serve_http(app, sock, stop, bounds=bounds))
         yield sock.getsockname()[1]
         stop.set()
 
@@ -77,3 +83,74 @@ async def test_who_is_still_sending_can_read_the_answer_and_is_let_go_of() -> No
                 await asyncio.sleep(0.05)
         for _, _, one in held:
             one.close()
+
+
+async def opened(port: int, data: bytes = b"") -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    writer.write(data)
+    return reader, writer
+
+
+async def answers(reader: asyncio.StreamReader) -> int:
+    """Count those that come until the other side closes."""
+    async with asyncio.timeout(PATIENCE):
+        return (await reader.read()).count(b"HTTP/1.1 ")
+
+
+@pytest.mark.parametrize("begun", [b"", b"\r\n", b"P", b"GET / HTTP/1.1\r\nhost: a\r\nx: "], ids=repr)
+async def test_who_does_not_ask_makes_room_for_who_does(begun: bytes) -> None:
+    async with served(head=0.2) as port:
+        held = [await opened(port, begun) for _ in range(MOST)]
+        assert [await answers(reader) for reader, _ in held] == [0] * MOST
+        head, _, writer = await ask(port, b"")
+        assert head.startswith(b"HTTP/1.1 200")
+        for one in (writer, *(one for _, one in held)):
+            one.close()
+
+
+@pytest.mark.parametrize("begun", [b"\r\n", b"G", b"GET / HTTP/1.1\r\nhost: a\r\nx: "], ids=repr)
+async def test_nor_does_one_stay_that_asked_once_and_does_not_end_its_next_request(begun: bytes) -> None:
+    async with served(head=0.2) as port:
+        _, reader, writer = await ask(port, b"")
+        writer.write(begun)
+        assert await answers(reader) == 0
+        writer.close()
+
+
+async def test_sending_bit_by_bit_gives_no_more_time() -> None:
+    async with served(head=0.2) as port:
+        reader, writer = await opened(port, b"GET / HTTP/1.1\r\n")
+        async with asyncio.timeout(PATIENCE):
+            while not reader.at_eof():
+                writer.write(b"a: b\r\n")
+                await asyncio.sleep(0.02)
+        writer.close()
+
+
+async def test_a_request_that_is_whole_takes_the_time_that_it_needs() -> None:
+    async with served(head=0.2) as port:
+        reader, writer = await opened(port, GET % b"slow" + GET % b"slow")
+        assert await answers(reader) == 2, "the second was here before the first was answered"
+        writer.close()
+
+
+async def test_a_silent_connection_too_many_stays_a_moment_only() -> None:
+    async with served(head_of_extra=0.2) as port:
+        held = [await ask(port, b"") for _ in range(MOST)]
+        extra = [await opened(port, begun) for begun in (b"", b"GET /healthz HTTP/1.1\r\nhost: a\r\n")]
+        assert [await answers(reader) for reader, _ in extra] == [0, 0]
+        for writer in (*(one for *_, one in held), *(one for _, one in extra)):
+            writer.close()
+
+
+async def test_a_connection_too_many_is_answered_about_health_once_and_nothing_else() -> None:
+    async with served() as port:
+        held = [await ask(port, b"") for _ in range(MOST)]
+        post = b"POST /webhooks/stripe HTTP/1.1\r\nhost: a\r\ncontent-length: 0\r\n\r\n"
+        for begun, rest in ((GET % b"healthz" + post, b""), (GET % b"healthz", post)):
+            reader, writer = await opened(port, begun)
+            writer.write(rest)
+            assert await answers(reader) == 1
+            writer.close()
+        for *_, writer in held:
+            writer.close()

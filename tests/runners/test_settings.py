@@ -6,6 +6,7 @@ import pytest
 
 from veilbot_adapters.sealing import new_key
 from veilbot_core.domain.errors import InvalidInput
+from veilbot_runners.container import open_application, open_container
 from veilbot_runners.settings import Settings, _known, load
 
 CANARY = "canary-7f3a-secret"
@@ -104,6 +105,8 @@ def test_a_wrong_value_is_named_and_not_shown(monkeypatch: pytest.MonkeyPatch, n
         ("VEILBOT_ALLOW_PRIVATE_SERVERS", "true"),
         ("VEILBOT_PUBLIC_URL", "http://shop.example"),
         ("VEILBOT_TELEGRAM__WEBHOOK_SECRET", "short"),
+        ("VEILBOT_TELEGRAM__WEBHOOK_SECRET", " " * 16),
+        ("VEILBOT_TELEGRAM__WEBHOOK_SECRET", "a" * 16),
         ("VEILBOT_STRIPE__WEBHOOK_SECRET", "short"),
     ],
 )
@@ -111,6 +114,26 @@ def test_prod_refuses_what_is_weak(monkeypatch: pytest.MonkeyPatch, name: str, v
     given(monkeypatch, **PROD)
     with pytest.raises(InvalidInput, match=name):
         given(monkeypatch, **{name: value})
+
+
+@pytest.mark.parametrize(
+    ("name", "wrong"),
+    [
+        ("ENCRYPTION_KEYS", {"encryption_keys": ()}),
+        ("FAILPOINT", {"failpoint": "C7:kill"}),
+        ("ALLOW_PRIVATE_SERVERS", {"allow_private_servers": True}),
+        ("PUBLIC_URL", {"public_url": "http://shop.example"}),
+    ],
+)
+async def test_prod_refuses_what_a_program_made_itself_too(tmp_path: Path, name: str, wrong: dict[str, object]) -> None:
+    file = tmp_path / "shop.db"
+    right = {"env": "prod", "encryption_keys": (new_key(),), "public_url": "https://shop.example"}
+    url = f"sqlite+aiosqlite:///{file}"
+    made = Settings.model_validate({**right, "database_url": url, **wrong})
+    for opened in (open_container(made), open_application(made)):
+        with pytest.raises(InvalidInput, match=f"VEILBOT_{name}"):
+            await opened.__aenter__()
+    assert not file.exists(), "it was refused before anything was migrated"
 
 
 def test_a_gateway_without_its_webhook_secret_does_not_start(monkeypatch: pytest.MonkeyPatch) -> None:

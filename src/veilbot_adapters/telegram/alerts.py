@@ -7,7 +7,7 @@ from veilbot_core.ports.notifier import Alert
 ALERTS = frozenset(
     {
         *("order.held", "order.waiting", "payment.held", "payment.disputed", "payment.refund_failed"),
-        *("key.refused", "server.down", "server.up", "keys.stay", "job.dead", "settle.trouble"),
+        *("key.refused", "server.down", "server.up", "keys.stay", "job.dead", "job.stuck", "settle.trouble"),
     }
 )
 """The codes that have a text of their own."""

@@ -86,7 +86,7 @@ class Alert:
     """Something that needs a person; the adapter owns the words, and says what to do."""
 
     code: str
-    """A fact's type (``order.held``), or ``order.waiting``, ``job.dead``, ``settle.trouble``, ``sweep.failing`` ..."""
+    """A fact's type (``order.held``), or ``order.waiting``, ``job.dead``, ``job.stuck``, ``sweep.failing`` ..."""
     subject: UUID
     about: About = NOBODY
     job_id: UUID | None = None

@@ -171,12 +171,12 @@ class Notices:
 
 
 def _alert(uow: UnitOfWork, job: Job) -> Alert:
-    """Return what operators are told; of a dead job, which one it is and why it died."""
+    """Return what operators are told; of a job that is dead or hangs, which one it is and why."""
     code, _, which = job.detail.partition("@")
-    dead = uow.jobs.find(JobId(UUID(which))) if which else None
-    if dead is not None and dead.state is JobState.DEAD:  # nobody has sent it on its way again meanwhile
-        about = concerns.about_job(uow, dead)
-        return Alert(code=code, subject=job.subject, about=about, job_id=dead.id, work=dead.kind)
+    found = uow.jobs.find(JobId(UUID(which))) if which else None
+    if found is not None and (found.state is JobState.DEAD) == (code == "job.dead"):  # it is as it was then
+        about = concerns.about_job(uow, found)
+        return Alert(code=code, subject=job.subject, about=about, job_id=found.id, work=found.kind)
     failing = code.removesuffix(".failing")
     work = failing if failing != code else ""
     return Alert(code=code, subject=job.subject, about=concerns.about(uow, job.subject), work=work)

@@ -22,6 +22,12 @@ _WATCH = 5.0
 """The longest wait of a job that watches a server that does not answer, in seconds."""
 _APART = 5.0
 """Over how many seconds those are spread, at most, who were asked to come again at one moment."""
+_GROWN = 8
+"""Attempts after which the waits between them are the longest."""
+_DOUBT = 4
+"""Runs in a row of which nothing was heard, before a job is kept apart from others."""
+_STUCK = "stuck: "
+"""Begins the error of a job that operators were told of, as it hangs."""
 Handler = Callable[[Job], Awaitable[None]]
 
 
@@ -70,6 +76,8 @@ class Work:
         A handler gets less time than its lease, so that a second worker never runs the same claim beside it.
         """
         try:
+            if await self._kept_from_harm(job):
+                return
             async with asyncio.timeout(self.policy.lease.total_seconds() * 0.8):
                 await self.handlers[job.kind](job)
             if job.kind in SCHEDULES:
@@ -135,6 +143,34 @@ class Work:
         """Return when the next job is due."""
         return await self.storage.read(lambda uow: uow.jobs.next_due())
 
+    async def _kept_from_harm(self, job: Job) -> bool:
+        """Do not run a job that takes its process with it each time; say whether it was put off or aside.
+
+        What is booked of a run has ``_most`` attempts at most, so more of them are runs in a row of which nothing was
+        heard. That befalls those, too, that run beside such a job: so each of them is run at times of its own.
+        """
+        if job.attempts <= self._most + _DOUBT:
+            return False
+        spread = self.ids.chance()
+        if spread > 1 / 4:
+            back, due = replace(job, attempts=job.attempts - 1), self.clock.now() + self.policy.lease * spread
+            await self.storage.write(lambda uow: uow.jobs.postpone(back, due, job.error))
+            return True
+        if job.kind in SCHEDULES:
+            if job.attempts == 3 * self._most:
+                await self.storage.write(lambda uow: self._alert(uow, job, f"{job.kind}.failing"))
+            return False
+        if job.attempts <= 3 * self._most:
+            return False
+        _LOG.error("job %s %s: nothing was heard of %d runs", job.kind, job.subject, job.attempts - 1)
+
+        def work(uow: UnitOfWork) -> None:
+            uow.jobs.bury(job, "its process ended each time that it ran")
+            self._alert(uow, job, f"job.dead@{job.id}")
+
+        await self.storage.write(work)
+        return True
+
     async def _failed(self, job: Job, error: Exception) -> None:
         """Decide what a failure means for the job, and book it."""
         patience = self._patience(job, error)
@@ -144,16 +180,21 @@ class Work:
             _LOG.error("job %s %s failed", job.kind, job.subject, exc_info=error)
         else:
             _LOG.warning("job %s %s: %s", job.kind, job.subject, text)
+        told = job.error.startswith(_STUCK) and job.attempts > self.policy.attempts
+        stuck = isinstance(error, TimeoutError) and job.attempts >= self.policy.attempts and job.kind not in SCHEDULES
 
         def work(uow: UnitOfWork) -> None:
             if patience is None:
                 uow.jobs.bury(job, text)
-            else:
-                uow.jobs.postpone(job, self.clock.now() + patience, text)
-            if patience is None:
                 self._alert(uow, job, f"job.dead@{job.id}")
-            elif isinstance(error, NoCapacity) and not job.error.startswith(error.code):  # once per wait
-                self._alert(uow, job, "order.waiting")
+                return
+            tried = replace(job, attempts=min(job.attempts, self._most))
+            said = f"{_STUCK}{text}"[:200] if stuck or told else text
+            uow.jobs.postpone(tried, self.clock.now() + patience, said)
+            if isinstance(error, NoCapacity) and not job.error.removeprefix(_STUCK).startswith(error.code):
+                self._alert(uow, job, "order.waiting")  # once per wait
+            elif stuck and not told:
+                self._alert(uow, job, f"job.stuck@{job.id}")
             elif job.kind in SCHEDULES and job.attempts == self.policy.attempts:
                 self._alert(uow, job, f"{job.kind}.failing")
 
@@ -164,13 +205,20 @@ class Work:
         except PortError as trouble:  # the lease ends by itself
             _LOG.warning("job %s %s could not be given back: %s", job.kind, job.subject, trouble)
 
+    @property
+    def _most(self) -> int:
+        """Attempts that are remembered of a job: as many as decide about it."""
+        return max(self.policy.attempts, _GROWN)
+
     def _patience(self, job: Job, error: Exception) -> timedelta | None:
         """Return how long to wait for the next attempt, None to give up.
 
-        An outage, a full fleet or an unclear answer never kills a job: it ends, and the order is still paid. What
-        a person must mend, and our own failures after ``policy.attempts``, do.
+        An outage, a full fleet or an unclear answer never kills a job: it ends, and the order is still paid. Nor does
+        hanging: whose fault it is nobody knows, and a short lease makes an outage look like it; operators hear of it.
+        What a person must mend, and our own failures after ``policy.attempts``, do.
         """
-        most = _WATCH if job.kind is JobKind.RECONCILE_SERVER else 60.0
+        watches = job.kind is JobKind.RECONCILE_SERVER and not isinstance(error, TimeoutError)
+        most = _WATCH if watches else 60.0
         spread = self.ids.chance()
         wait = backoff(job.attempts, spread, most=most)
         if job.kind in SCHEDULES:

@@ -88,7 +88,7 @@ class Edge(Litestar):
     async def _admit(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve a request if there is room for it."""
         try:
-            visit = self.turnstile.enter(scope["headers"])
+            visit = self.turnstile.enter(scope["headers"], scope["path"])
         except Overloaded as error:
             await _refuse(scope["state"]["request_id"], error, send)
             return

@@ -3,11 +3,14 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from litestar.utils.path import normalize_path
+
 from veilbot_core.domain.errors import Unavailable
 from veilbot_runners.api.limits import BODY_LIMIT
 
 _OPEN = 1000
 _BYTES = 64 << 20
+_TELEGRAM = "/webhooks/telegram"
 
 
 class Overloaded(Unavailable):
@@ -18,11 +21,25 @@ class Overloaded(Unavailable):
 
 
 @dataclass(slots=True)
+class _Share:
+    """What requests may take together, and what is taken."""
+
+    most_open: int
+    most_busy: int
+    most_bytes: int
+    open: int = 0
+    busy: int = 0
+    bytes: int = 0
+
+
+@dataclass(slots=True)
 class Visit:
     """A request that was let in."""
 
     size: int
     """Bytes that its body may take."""
+    shares: tuple[_Share, ...]
+    """What it takes its place of."""
     busy: bool = False
     """Whether it is being worked on; before that its body comes in."""
 
@@ -31,39 +48,45 @@ class Turnstile:
     """Counts requests, those among them that are worked on, and the bytes of their bodies.
 
     A body that comes slowly does not take the place of a request that could be served: there are places for four
-    times as many as are worked on.
+    times as many as are worked on. Telegram's updates, which may take as long as an answer in a chat takes, have half
+    of everything at most: however many hang, a payment finds a place.
     """
 
     def __init__(self, most: int) -> None:
-        self._most = most
-        self._open = self._busy = self._bytes = 0
+        places = max(_OPEN, 4 * most)
+        self._all = _Share(places, most, _BYTES)
+        self._telegram = _Share(places // 2, max(1, most // 2), _BYTES // 2)
 
-    def enter(self, headers: Iterable[tuple[bytes, bytes]]) -> Visit:
+    def enter(self, headers: Iterable[tuple[bytes, bytes]], path: str = "/") -> Visit:
         """Let a request in; one without a body is worked on at once. Raises Overloaded."""
         size = _size(headers)
-        if self._open >= max(_OPEN, 4 * self._most) or self._bytes + size > _BYTES:
+        of_telegram = normalize_path(path) == _TELEGRAM
+        visit = Visit(size, (self._all, self._telegram) if of_telegram else (self._all,))
+        if any(one.open >= one.most_open or one.bytes + size > one.most_bytes for one in visit.shares):
             raise Overloaded
-        visit = Visit(size)
         if not size:
             self.begin(visit)
-        self._open += 1
-        self._bytes += size
+        for share in visit.shares:
+            share.open += 1
+            share.bytes += size
         return visit
 
     def begin(self, visit: Visit) -> None:
         """Note that a request's body is there. Raises Overloaded: it cannot be worked on now."""
         if visit.busy:
             return
-        if self._busy >= self._most:
+        if any(share.busy >= share.most_busy for share in visit.shares):
             raise Overloaded
         visit.busy = True
-        self._busy += 1
+        for share in visit.shares:
+            share.busy += 1
 
     def leave(self, visit: Visit) -> None:
         """Let it go."""
-        self._open -= 1
-        self._bytes -= visit.size
-        self._busy -= visit.busy
+        for share in visit.shares:
+            share.open -= 1
+            share.bytes -= visit.size
+            share.busy -= visit.busy
 
 
 def _size(headers: Iterable[tuple[bytes, bytes]]) -> int:

@@ -123,6 +123,34 @@ async def test_a_full_house_answers_with_a_problem_and_says_that_it_lives(sqlite
     await storage.close()
 
 
+class Hanging:
+    """A bot that takes updates and does not end."""
+
+    taken = 0
+
+    async def feed(self, body: bytes, secret: str | None) -> None:  # noqa: ARG002 - as a bot has it
+        self.taken += 1
+        await asyncio.Event().wait()
+
+
+@pytest.mark.parametrize("path", ["/webhooks/telegram", "/webhooks//telegram/"])
+async def test_however_many_updates_of_telegrams_hang_a_payment_finds_a_place(path: str) -> None:
+    bot = Hanging()
+    async with open_world(telegram=bot, rate=HASTY) as world, asyncio.TaskGroup() as group:
+        user, tariff = await world.user(), await world.tariff()
+        await world.server()
+        order = OrderId(UUID((await world.order(user, tariff))["id"]))
+        calls = [group.create_task(world.http.post(path, content=b"{}")) for _ in range(HASTY.at_once)]
+        await until(lambda: bot.taken + sum(call.done() for call in calls) == HASTY.at_once)
+        assert bot.taken == HASTY.at_once // 2
+        assert {call.result().status_code for call in calls if call.done()} == {503}, "Telegram comes again"
+        body, headers = world.gateway.pay(order)
+        assert await world.post("/webhooks/stripe", content=body, headers=headers) == {"receipt": "accepted"}
+        assert await payments(world) == 1
+        for call in calls:
+            call.cancel()
+
+
 async def test_the_line_before_the_database_has_an_end_and_who_left_it_is_not_served(sqlite_url: str) -> None:
     storage = connect(sqlite_url, MemoryDoorbell(SystemClock()), SystemClock())
     ran: list[int] = []
@@ -169,6 +197,26 @@ class TestTurnstile:
         for visit in slow:
             turnstile.leave(visit)
         turnstile.leave(turnstile.enter([]))
+
+    def test_telegram_has_half_of_everything(self) -> None:
+        turnstile, telegram = Turnstile(4), "/webhooks/telegram"
+        chunked = [(b"transfer-encoding", b"chunked")]
+        large = [turnstile.enter(chunked, telegram) for _ in range(32)]
+        with pytest.raises(Unavailable):
+            turnstile.enter(chunked, telegram)
+        for visit in large:
+            turnstile.leave(visit)
+        visits = [turnstile.enter([], telegram) for _ in range(2)]
+        with pytest.raises(Unavailable):
+            turnstile.enter([], telegram)
+        turnstile.leave(turnstile.enter([]))
+        turnstile.leave(visits[0])
+        turnstile.enter([], telegram)
+        for _ in range(500 - 2):
+            turnstile.enter([(b"content-length", b"10")], telegram)
+        with pytest.raises(Unavailable):
+            turnstile.enter([(b"content-length", b"10")], telegram)
+        turnstile.enter([(b"content-length", b"10")])
 
     def test_there_is_an_end_to_slow_bodies_too(self) -> None:
         turnstile = Turnstile(1)

@@ -1,8 +1,11 @@
 """Module webhooks."""
 
+import asyncio
+from collections.abc import AsyncIterator
 from uuid import UUID
 
 from tests.runners.api.world import World, open_world
+from tests.waiting import on_virtual_time
 
 from veilbot_core.domain.errors import Unavailable, Unknown
 from veilbot_core.domain.ids import OrderId
@@ -70,3 +73,18 @@ async def test_telegram_proves_itself_with_the_secret(world: World) -> None:
 async def test_without_a_bot_there_is_no_telegram() -> None:
     async with open_world(telegram=None) as world:
         await world.post("/webhooks/telegram", 404, content=b"{}")
+
+
+@on_virtual_time
+async def test_a_body_that_does_not_come_is_waited_for_ten_seconds() -> None:
+    async def stuck() -> AsyncIterator[bytes]:
+        yield b"{"
+        await asyncio.Event().wait()
+
+    loop = asyncio.get_running_loop()
+    async with open_world() as world:
+        for path in ("/webhooks/stripe", "/webhooks/telegram"):
+            began = loop.time()
+            problem = await world.post(path, 400, content=stuck())
+            assert problem["detail"] == "the body does not come"
+            assert 10 <= loop.time() - began < 11

@@ -290,6 +290,7 @@ alert-server-down = 🔴 <b>A server does not answer.</b> It gets no new keys un
 alert-server-up = 🟢 <b>A server answers again.</b> Waiting keys are being made; nothing is left to do.
 alert-keys-stay = 🟠 <b>Keys stay on a server that was to be emptied.</b> Nothing that suits them is free elsewhere; they work as before.
 alert-job-dead = 🔴 <b>Work failed too often and stands still.</b>
+alert-job-stuck = 🟠 <b>Work hangs again and again.</b> It is tried on; once what it waits for answers, it goes through by itself.
 alert-settle-trouble = 🟠 <b>A provider told something that could not be read or booked.</b> Everything else was booked.
 alert-failing = 🔴 <b>Work that the shop does regularly fails again and again.</b>
 alert-other = 🟠 <b>{ $code }</b> needs a person.
