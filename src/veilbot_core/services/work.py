@@ -76,7 +76,7 @@ class Work:
         A handler gets less time than its lease, so that a second worker never runs the same claim beside it.
         """
         try:
-            if await self._kept_from_harm(job):
+            if await self._kept_apart(job):
                 return
             async with asyncio.timeout(self.policy.lease.total_seconds() * 0.8):
                 await self.handlers[job.kind](job)
@@ -143,11 +143,12 @@ class Work:
         """Return when the next job is due."""
         return await self.storage.read(lambda uow: uow.jobs.next_due())
 
-    async def _kept_from_harm(self, job: Job) -> bool:
-        """Do not run a job that takes its process with it each time; say whether it was put off or aside.
+    async def _kept_apart(self, job: Job) -> bool:
+        """Put a job off that may take its process with it, to a moment of its own; say whether that was done.
 
         What is booked of a run has ``_most`` attempts at most, so more of them are runs in a row of which nothing was
-        heard. That befalls those, too, that run beside such a job: so each of them is run at times of its own.
+        heard. That befalls those, too, that run beside such a job, and all of them where processes die for another
+        reason: so none is given up, and operators hear of it once.
         """
         if job.attempts <= self._most + _DOUBT:
             return False
@@ -156,20 +157,11 @@ class Work:
             back, due = replace(job, attempts=job.attempts - 1), self.clock.now() + self.policy.lease * spread
             await self.storage.write(lambda uow: uow.jobs.postpone(back, due, job.error))
             return True
-        if job.kind in SCHEDULES:
-            if job.attempts == 3 * self._most:
-                await self.storage.write(lambda uow: self._alert(uow, job, f"{job.kind}.failing"))
-            return False
-        if job.attempts <= 3 * self._most:
-            return False
-        _LOG.error("job %s %s: nothing was heard of %d runs", job.kind, job.subject, job.attempts - 1)
-
-        def work(uow: UnitOfWork) -> None:
-            uow.jobs.bury(job, "its process ended each time that it ran")
-            self._alert(uow, job, f"job.dead@{job.id}")
-
-        await self.storage.write(work)
-        return True
+        if job.attempts == 3 * self._most:
+            _LOG.error("job %s %s: nothing was heard of %d runs", job.kind, job.subject, job.attempts - 1)
+            code = f"{job.kind}.failing" if job.kind in SCHEDULES else f"job.stuck@{job.id}"
+            await self.storage.write(lambda uow: self._alert(uow, job, code))
+        return False
 
     async def _failed(self, job: Job, error: Exception) -> None:
         """Decide what a failure means for the job, and book it."""
