@@ -40,6 +40,8 @@ class Books:
             return Receipt.IGNORED
         if not uow.payments.first_sight(event.provider, event.event_id, now):
             return Receipt.DUPLICATE
+        if charge_id := event.external_id if event.happening is Happening.CHARGED else event.charge_id:
+            uow.payments.lock_charge(event.provider, charge_id)
         match event.happening:
             case Happening.CHARGED:
                 return self._charged(uow, event, now)

@@ -34,7 +34,7 @@ from veilbot_core.domain.tariff import Protocol
 from veilbot_core.domain.turn import Turn
 from veilbot_core.domain.user import Language
 
-REVISION = "0002"
+REVISION = "0003"
 """The migration that makes these tables."""
 
 metadata = MetaData(naming_convention=NAMING)
@@ -137,6 +137,7 @@ payments = Table(
     one_of("kind", PaymentKind),
     one_of("status", PaymentStatus),
     Index(None, "order_id", "id"),
+    some("ix_payments_astray", "order_id IS NULL", "provider", "charge_id", "id"),
     Index(None, "user_id", "id"),
     Index(None, "user_id", "status", "id"),
     Index(None, "status", "id"),

@@ -154,7 +154,7 @@ class Customer:
     async def _regret(self, story: Story, order: Order, user: User) -> None:
         world, cashier = self._world, self._cashier
         if story.after.startswith("panel"):
-            await cashier.give_back(order, 0.4 if story.after == "panel part" else 1.0)
+            cashier.give_back(order, 0.4 if story.after == "panel part" else 1.0)
         elif story.after.startswith("dispute"):
             cashier.dispute(order)
             await asyncio.sleep(story.later)
