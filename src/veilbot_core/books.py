@@ -9,7 +9,7 @@ from veilbot_core.domain.ids import EventId, OrderId, PaymentId, SubscriptionId
 from veilbot_core.domain.jobs import Job, JobKind
 from veilbot_core.domain.key import ABSENT
 from veilbot_core.domain.money import Money
-from veilbot_core.domain.order import Order, OrderStatus
+from veilbot_core.domain.order import Hold, Order, OrderStatus
 from veilbot_core.domain.payment import (
     Happening,
     Payment,
@@ -21,7 +21,7 @@ from veilbot_core.domain.payment import (
     under_dispute,
 )
 from veilbot_core.domain.policy import Policy
-from veilbot_core.domain.subscription import GrantSource
+from veilbot_core.domain.subscription import GrantSource, Subscription
 from veilbot_core.ports.ids import Ids
 from veilbot_core.ports.storage import UnitOfWork
 from veilbot_core.steps import about, hold, keys_of, refold, want
@@ -74,7 +74,7 @@ class Books:
         back, paid = given_back(movements)
         gone = back >= paid
         if under_dispute(movements) and not gone:
-            hold(uow, self.ids, order, "its payment is disputed", now)
+            hold(uow, self.ids, order, Hold.DISPUTE, "its payment is disputed", now)
             return
         uow.orders.save(order.refund(now) if gone else order)
         uow.publish(about(self.ids, EventType.ORDER_REFUNDED if gone else EventType.ORDER_PAID, order, now))
@@ -83,9 +83,9 @@ class Books:
         if order is not None and order.payable:
             back, paid = given_back(uow.payments.of_order(order.id))
             if not back or back < paid:
-                hold(uow, self.ids, order, trouble, now)
+                hold(uow, self.ids, order, Hold.MONEY, trouble, now)
             else:  # its refund was heard of first
-                self._close(uow, order.hold(trouble).refund(now), now)
+                self._close(uow, order.hold(Hold.MONEY, trouble).refund(now), now)
         else:
             uow.publish(self._fact(EventType.PAYMENT_HELD, payment, now, reason=trouble))
 
@@ -146,11 +146,19 @@ class Books:
             return Receipt.ACCEPTED
         disputed = under_dispute(uow.payments.of_order(order.id))
         if order.status is OrderStatus.PAID and disputed:
-            hold(uow, self.ids, order, "its payment is disputed", now)
+            hold(uow, self.ids, order, Hold.DISPUTE, "its payment is disputed", now)
+        elif not disputed:
+            self._go_on(uow, order, now)
         grant = uow.subscriptions.grant_for(GrantSource.ORDER, str(order.id))
         if grant is not None:
             self._freeze(uow, grant.subscription_id, now)
         return Receipt.ACCEPTED
+
+    def _go_on(self, uow: UnitOfWork, order: Order, now: datetime) -> None:
+        """Fulfil an order after all that a dispute held, which is over."""
+        if order.held_for is Hold.DISPUTE:
+            uow.orders.save(order.pay(now))
+            uow.publish(about(self.ids, EventType.ORDER_PAID, order, now))
 
     def _freeze(self, uow: UnitOfWork, subscription_id: SubscriptionId, now: datetime) -> None:
         """Freeze or thaw a subscription, as the disputes about all that was paid for it ask for."""
@@ -165,9 +173,16 @@ class Books:
         else:
             subscription = subscription.thaw()
             uow.jobs.ask(Job.ask(JobKind.RESTORE_KEYS, subscription.id, now))
+            self._thaw_orders(uow, subscription, now)
         uow.subscriptions.save(subscription)
         kind = EventType.SUBSCRIPTION_FROZEN if frozen else EventType.SUBSCRIPTION_THAWED
         uow.publish(about(self.ids, kind, subscription, now))
+
+    def _thaw_orders(self, uow: UnitOfWork, subscription: Subscription, now: datetime) -> None:
+        """Go on with the renewals that came while it was frozen, unless they are disputed themselves."""
+        for held in uow.orders.page(limit=100, user_id=subscription.user_id, status=OrderStatus.HELD):
+            if held.subscription_id == subscription.id and not under_dispute(uow.payments.of_order(held.id)):
+                self._go_on(uow, uow.orders.lock(held.id), now)
 
     def _not_paid(self, uow: UnitOfWork, event: PaymentEvent, now: datetime) -> Receipt:
         order = self._order_of(uow, event)

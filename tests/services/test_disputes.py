@@ -144,8 +144,6 @@ class TestMoneyAndDisputes:
         assert world.notifier.notices_of(ann.id) == [Notice.READY, Notice.HELD]
         assert "order.held" in world.alerts()
         await dispute(world, order, won=True)
-        await world.app.fulfilment.retry(renewal.id)
-        await world.settle()
         assert await world.status(renewal) is OrderStatus.FULFILLED
         assert await world.days_left(ann) == 60
         assert len(world.remote(server)) == 1
@@ -161,6 +159,36 @@ class TestMoneyAndDisputes:
         assert not world.remote(server)
         await world.advance(HOUR)
         assert not world.remote(server)
+        await dispute(world, order, won=True)
+        assert await world.status(order) is OrderStatus.FULFILLED
+        assert len(world.remote(server)) == 1
+        assert world.notifier.notices_of(bob.id)[-1] is Notice.READY
+
+    async def test_a_renewal_that_is_disputed_itself_waits_for_its_own_dispute(
+        self, world: World, tariff: Tariff, ann: User, order: Order
+    ) -> None:
+        renewal = await world.order(ann, tariff, subscription_id=(await world.subscription(ann)).id)
+        await dispute(world, order)
+        await world.pay(renewal)
+        await world.settle()
+        await dispute(world, renewal)
+        await dispute(world, order, won=True)
+        assert (await world.holding(ann)).standing is Standing.ACTIVE
+        assert await world.status(renewal) is OrderStatus.HELD
+        await dispute(world, renewal, won=True)
+        assert await world.status(renewal) is OrderStatus.FULFILLED
+        assert await world.days_left(ann) == 60
+
+    async def test_money_that_did_not_match_stays_held_when_its_dispute_is_won(
+        self, world: World, tariff: Tariff, bob: User
+    ) -> None:
+        await world.server()
+        order = await world.order(bob, tariff)
+        await world.receive(world.gateway.pay(order.id, replace(order.price, amount=498)))
+        await dispute(world, order)
+        await dispute(world, order, won=True)
+        assert await world.status(order) is OrderStatus.HELD
+        assert not await world.keys(bob)
 
     async def test_a_dispute_heard_before_its_charge_holds_the_order(
         self, world: World, tariff: Tariff, bob: User, order: Order
@@ -175,6 +203,9 @@ class TestMoneyAndDisputes:
         assert not await world.keys(bob)
         assert "order.held" in world.alerts()
         assert await world.status(order) is OrderStatus.FULFILLED
+        await dispute(world, other, won=True)
+        assert await world.status(other) is OrderStatus.FULFILLED
+        assert len(await world.keys(bob)) == 1
 
     async def test_winning_one_order_does_not_thaw_what_another_still_claims(
         self, world: World, tariff: Tariff, ann: User, order: Order

@@ -55,6 +55,13 @@ class DisputeForgotten(Books):
         uow.publish(about(self.ids, EventType.ORDER_PAID, order, now))
 
 
+class HeldForGood(Books):
+    """As it was once: what was paid and held for a dispute waited for a person after that was won."""
+
+    def _go_on(self, uow: UnitOfWork, order: Order, now: datetime) -> None:
+        """Leave the order as it is."""
+
+
 class Astray(MemoryPayments):
     """As it was once: what was booked before its charge, and named no order, belonged to none for ever."""
 
@@ -118,11 +125,19 @@ BUGS = (
     ),
     Bug(
         name="a refund that overtakes its charge is forgotten",
-        first=58,
+        first=272,
         guard="movements belong to the order of their charge",
         breaks="refunds_take_back_what_they_paid_for",
         faults="providers",
         plant=repository("payments", Astray),
+    ),
+    Bug(
+        name="an order stays held when its dispute is won",
+        first=31,
+        guard="what a dispute held goes on when it is over",
+        breaks="won_disputes_hold_nothing",
+        faults="providers",
+        plant=instead("books", HeldForGood),
     ),
     Bug(
         name="the last dispute decides for all of them",

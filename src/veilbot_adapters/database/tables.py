@@ -26,7 +26,7 @@ from sqlalchemy import (
 from veilbot_adapters.database.columns import NAMING, Document, Moment, Word, one_of, some
 from veilbot_core.domain.events import EventType
 from veilbot_core.domain.jobs import JobKind, JobState
-from veilbot_core.domain.order import OrderStatus
+from veilbot_core.domain.order import Hold, OrderStatus
 from veilbot_core.domain.payment import PaymentKind, PaymentStatus, Provider
 from veilbot_core.domain.server import AccessLevel, ServerStatus
 from veilbot_core.domain.subscription import GrantSource
@@ -106,6 +106,7 @@ orders = Table(
     Column("checkout_id", Text),
     Column("checkout_url", Text),
     Column("note", Text, nullable=False),
+    Column("held_for", Word(Hold)),
     Column("created_at", Moment, nullable=False),
     Column("expires_at", Moment, nullable=False),
     Column("paid_at", Moment),

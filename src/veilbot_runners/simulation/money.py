@@ -125,6 +125,22 @@ def disputed_access_is_frozen(evidence: Evidence) -> Iterator[str]:
             yield f"subscription {subscription.id} is frozen and no dispute is left"
 
 
+def won_disputes_hold_nothing(evidence: Evidence) -> Iterator[str]:
+    """What was paid in full is granted once no bank claims its money, or that of the subscription that it renews."""
+    truth = evidence.world.truth
+    for order in evidence.orders.values():
+        back, paid = _went_back(evidence, order)
+        if order.status is not OrderStatus.HELD or back or paid != order.price.amount or _grants(evidence, order):
+            continue
+        beside = [
+            o for o in evidence.orders.values() if o.subscription_id and o.subscription_id == order.subscription_id
+        ]
+        verdicts = {truth.disputes.get(o.id, "won") for o in (order, *beside)}
+        charge = next(c for c in evidence.world.gateway.charges.values() if c.order_id == order.id)
+        if verdicts == {"won"} and charge.money == order.price:
+            yield f"order {order.id} is held though it was paid and no dispute is left: {order.note}"
+
+
 def what_was_answered_is_kept(evidence: Evidence) -> Iterator[str]:
     """Whatever somebody was told is done, is done."""
     truth = evidence.world.truth
@@ -159,6 +175,7 @@ INVARIANTS: tuple[Invariant, ...] = (
     failed_refunds_arrive_in_the_end,
     refunded_access_is_over,
     disputed_access_is_frozen,
+    won_disputes_hold_nothing,
     what_was_answered_is_kept,
 )
 
