@@ -27,6 +27,9 @@ from veilbot_core.ports.storage import UnitOfWork
 from veilbot_core.steps import about, hold, keys_of, refold, want
 
 
+_ENDS = {Happening.DISPUTE_WON: PaymentKind.REVERSAL, Happening.DISPUTE_LOST: PaymentKind.DISPUTE_LOST}
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Books:
     """Books events; amount and currency are compared with the order, nothing else decides what is granted."""
@@ -136,12 +139,8 @@ class Books:
     def _disputed(self, uow: UnitOfWork, event: PaymentEvent, now: datetime) -> Receipt:
         """Freeze what a disputed payment bought, until every dispute about it is won."""
         order = self._order_of(uow, event)
-        kind = PaymentKind.REVERSAL if event.happening is Happening.DISPUTE_WON else PaymentKind.DISPUTE
-        payment = self._record(uow, event, kind, order, PaymentStatus.ACCEPTED, "")
-        if payment is None and event.happening is not Happening.DISPUTE_LOST:
+        if not self._claimed(uow, event, order, now):
             return Receipt.DUPLICATE
-        if payment is not None and kind is PaymentKind.DISPUTE:
-            uow.publish(self._fact(EventType.PAYMENT_DISPUTED, payment, now))
         if order is None:
             return Receipt.ACCEPTED
         disputed = under_dispute(uow.payments.of_order(order.id))
@@ -153,6 +152,20 @@ class Books:
         if grant is not None:
             self._freeze(uow, grant.subscription_id, now)
         return Receipt.ACCEPTED
+
+    def _claimed(self, uow: UnitOfWork, event: PaymentEvent, order: Order | None, now: datetime) -> bool:
+        """Book what is said of a dispute; False if it was said before. Operators hear whenever money is claimed."""
+        claim = end = None
+        if event.happening is not Happening.DISPUTE_WON:
+            claim = self._record(uow, event, PaymentKind.DISPUTE, order, PaymentStatus.ACCEPTED, "")
+        if kind := _ENDS.get(event.happening):
+            end = self._record(uow, event, kind, order, PaymentStatus.ACCEPTED, "")
+        if end is not None and end.kind is PaymentKind.DISPUTE_LOST and claim is None:
+            won = uow.payments.find(event.provider, PaymentKind.REVERSAL, event.external_id)
+            claim = end if won else None
+        if claim is not None:
+            uow.publish(self._fact(EventType.PAYMENT_DISPUTED, claim, now))
+        return claim is not None or end is not None
 
     def _go_on(self, uow: UnitOfWork, order: Order, now: datetime) -> None:
         """Fulfil an order after all that a dispute held, which is over."""

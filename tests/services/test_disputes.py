@@ -1,6 +1,7 @@
 """A dispute freezes what it paid for, until the bank has decided."""
 
 from dataclasses import replace
+from itertools import permutations
 
 import pytest
 from tests.services.world import DAY, HOUR, MINUTE, World
@@ -54,6 +55,37 @@ class TestDispute:
         assert (await world.holding(ann)).standing is Standing.FROZEN
         assert not world.remote(server)
         assert (await world.events())[EventType.SUBSCRIPTION_FROZEN] == 1
+
+    async def test_lost_after_it_was_won_freezes_again(
+        self, world: World, server: Server, ann: User, order: Order
+    ) -> None:
+        for won in (None, True, False):
+            await dispute(world, order, won=won)
+            await world.out.clock.advance(60)
+        assert (await world.holding(ann)).standing is Standing.FROZEN
+        assert not world.remote(server)
+        assert world.alerts() == ["payment.disputed", "payment.disputed"]
+        kinds = [PaymentKind.CHARGE, PaymentKind.DISPUTE, PaymentKind.REVERSAL, PaymentKind.DISPUTE_LOST]
+        assert [p.kind for p in await world.payments(order)] == kinds
+
+    @pytest.mark.parametrize("heard", list(permutations(range(3))))
+    @pytest.mark.parametrize("last", [True, False])
+    async def test_what_happened_last_decides_in_whatever_order_it_is_heard(
+        self,
+        world: World,
+        ann: User,
+        order: Order,
+        heard: tuple[int, ...],
+        last: bool,  # noqa: FBT001
+    ) -> None:
+        told = []
+        for won in (None, not last, last):
+            told.append(world.gateway.dispute(order.id, won=won))
+            await world.out.clock.advance(60)
+        for number in heard:
+            await world.receive(told[number])
+            await world.settle()
+        assert (await world.holding(ann)).standing is (Standing.ACTIVE if last else Standing.FROZEN)
 
     async def test_the_same_dispute_twice_is_booked_once(self, world: World, order: Order) -> None:
         assert await dispute(world, order) is Receipt.ACCEPTED

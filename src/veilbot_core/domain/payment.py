@@ -24,6 +24,8 @@ class PaymentKind(StrEnum):
     """The customer's bank took the money back for now."""
     REVERSAL = "reversal"
     """A dispute was won: the money came back."""
+    DISPUTE_LOST = "dispute_lost"
+    """A dispute was lost: its money stays away, or goes once more if the dispute had been won."""
     REFUND_FAILED = "refund_failed"
     """A refund did not reach the customer; it has the refund's id, and the money is with us again."""
 
@@ -53,6 +55,9 @@ class Payment:
     user_id: UserId | None
     note: str = ""
     at: datetime
+
+
+_OF_DISPUTES = frozenset({PaymentKind.DISPUTE, PaymentKind.REVERSAL, PaymentKind.DISPUTE_LOST})
 
 
 def given_back(movements: Sequence[Payment]) -> tuple[int, int]:
@@ -86,9 +91,13 @@ def left_of(charge: Payment, movements: Sequence[Payment]) -> int:
 
 
 def under_dispute(movements: Sequence[Payment]) -> bool:
-    """Whether a dispute about these payments is open or lost; in whichever order its events came."""
-    disputes = {p.external_id for p in movements if p.kind is PaymentKind.DISPUTE}
-    return bool(disputes - {p.external_id for p in movements if p.kind is PaymentKind.REVERSAL})
+    """Whether a dispute about these payments is open or lost: of each, what happened last decides.
+
+    Events come in any order, so their own time counts; at the same second it began before it ended.
+    """
+    said = [p for p in movements if p.kind in _OF_DISPUTES]
+    last = {p.external_id: p for p in sorted(said, key=lambda p: (p.at, p.kind is not PaymentKind.DISPUTE))}
+    return any(p.kind is not PaymentKind.REVERSAL for p in last.values())
 
 
 def failed_refunds(movements: Sequence[Payment]) -> int:

@@ -79,9 +79,10 @@ class Cashier:
         self.post(self._world.gateway.fail_refund(refund_id)[0])
 
     def dispute(self, order: Order, *, won: bool | None = None) -> None:
-        """Let the bank claim the money back, or decide; each order is disputed once."""
+        """Let the bank claim the money back, or decide, or change its mind; each order is disputed once."""
         known = self._world.truth.disputes.get(order.id)
-        if known != (None if won is None else "open") or not self._paid(order):
+        before = {None: {None}, True: {"open"}, False: {"open", "won"}}[won]
+        if known not in before or not self._paid(order):
             return
         verdict = {None: "open", True: "won", False: "lost"}[won]
         self._world.truth.disputes[order.id] = verdict

@@ -1,4 +1,4 @@
-"""What is said of a charge finds its order, before and after it: early movements, and orders that a dispute holds."""
+"""Early movements find the order of their charge, orders say why they are held, and lost disputes are booked."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -9,10 +9,13 @@ branch_labels = None
 depends_on = None
 
 _ASTRAY = sa.text("order_id IS NULL")
+_KINDS = "kind IN ('charge', 'refund', 'dispute', 'reversal', 'refund_failed')"
+_MORE_KINDS = "kind IN ('charge', 'refund', 'dispute', 'reversal', 'dispute_lost', 'refund_failed')"
 
 
 def upgrade() -> None:
-    """Add an index of the few movements that have no order, and why an order is held."""
+    """Add a kind of movement, an index of the few that have no order, and why an order is held."""
+    _allow(_MORE_KINDS)
     op.create_index(
         "ix_payments_astray",
         "payments",
@@ -27,7 +30,15 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    """Forget both."""
+    """Forget all three."""
     with op.batch_alter_table("orders") as orders:
         orders.drop_column("held_for")
     op.drop_index("ix_payments_astray", "payments")
+    op.execute("DELETE FROM payments WHERE kind = 'dispute_lost'")
+    _allow(_KINDS)
+
+
+def _allow(kinds: str) -> None:
+    with op.batch_alter_table("payments") as payments:
+        payments.drop_constraint(op.f("ck_payments_kind"), type_="check")
+        payments.create_check_constraint(op.f("ck_payments_kind"), kinds)
