@@ -17,6 +17,7 @@ from veilbot_core.domain.payment import (
     PaymentKind,
     PaymentStatus,
     Receipt,
+    fits,
     given_back,
     under_dispute,
 )
@@ -25,7 +26,6 @@ from veilbot_core.domain.subscription import GrantSource, Subscription
 from veilbot_core.ports.ids import Ids
 from veilbot_core.ports.storage import UnitOfWork
 from veilbot_core.steps import about, hold, keys_of, refold, want
-
 
 _ENDS = {Happening.DISPUTE_WON: PaymentKind.REVERSAL, Happening.DISPUTE_LOST: PaymentKind.DISPUTE_LOST}
 
@@ -93,13 +93,16 @@ class Books:
             uow.publish(self._fact(EventType.PAYMENT_HELD, payment, now, reason=trouble))
 
     def _refunded(self, uow: UnitOfWork, event: PaymentEvent, now: datetime) -> Receipt:
-        order = self._order_of(uow, event)
-        status = PaymentStatus.ACCEPTED if order else PaymentStatus.HELD
-        payment = self._record(uow, event, PaymentKind.REFUND, order, status, "" if order else "no such charge")
+        order, charge = self._order_of(uow, event), self._charge_of(uow, event)
+        trouble = "" if order else "no such charge"
+        if charge and event.money and not fits(charge, event.money):
+            trouble = f"{event.money} went back of a charge of {charge.money}"
+        status = PaymentStatus.HELD if trouble else PaymentStatus.ACCEPTED
+        payment = self._record(uow, event, PaymentKind.REFUND, order, status, trouble)
         if payment is None:
             return Receipt.DUPLICATE
-        if order is None:
-            uow.publish(self._fact(EventType.PAYMENT_HELD, payment, now, reason="no such charge"))
+        if order is None or trouble:
+            uow.publish(self._fact(EventType.PAYMENT_HELD, payment, now, reason=trouble))
             return Receipt.HELD
         uow.publish(self._fact(EventType.PAYMENT_REFUNDED, payment, now))
         back, paid = given_back(uow.payments.of_order(order.id))
@@ -210,11 +213,15 @@ class Books:
         return Receipt.ACCEPTED
 
     def _order_of(self, uow: UnitOfWork, event: PaymentEvent) -> Order | None:
-        order_id = event.order_id
-        if event.charge_id is not None:
-            charge = uow.payments.find(event.provider, PaymentKind.CHARGE, event.charge_id)
-            order_id = charge.order_id if charge else order_id
+        charge = self._charge_of(uow, event)
+        order_id = charge.order_id if charge else event.order_id
         return uow.orders.find(order_id) if order_id else None
+
+    @staticmethod
+    def _charge_of(uow: UnitOfWork, event: PaymentEvent) -> Payment | None:
+        """Return the charge that an event is about, if it is booked."""
+        known = event.charge_id
+        return None if known is None else uow.payments.find(event.provider, PaymentKind.CHARGE, known)
 
     def _record(
         self,
