@@ -6,7 +6,7 @@ from uuid import UUID
 
 from veilbot_core.domain.events import Event, EventType
 from veilbot_core.domain.ids import EventId, OrderId, PaymentId, SubscriptionId
-from veilbot_core.domain.jobs import Job, JobKind
+from veilbot_core.domain.jobs import EVERYTHING, Job, JobKind
 from veilbot_core.domain.key import ABSENT
 from veilbot_core.domain.money import Money
 from veilbot_core.domain.order import Hold, Order, OrderStatus
@@ -54,6 +54,8 @@ class Books:
                 return self._refund_failed(uow, event, now)
             case Happening.DISPUTED | Happening.DISPUTE_WON | Happening.DISPUTE_LOST:
                 return self._disputed(uow, event, now)
+            case Happening.INQUIRY:
+                return self._asked_about(uow, event, now)
             case Happening.FAILED | Happening.EXPIRED:
                 return self._not_paid(uow, event, now)
 
@@ -142,6 +144,8 @@ class Books:
     def _disputed(self, uow: UnitOfWork, event: PaymentEvent, now: datetime) -> Receipt:
         """Freeze what a disputed payment bought, until every dispute about it is won."""
         order = self._order_of(uow, event)
+        if event.doubt:
+            uow.jobs.ask(Job.ask(JobKind.ALERT, EVERYTHING, now, detail="settle.trouble"))
         if not self._claimed(uow, event, order, now):
             return Receipt.DUPLICATE
         if order is None:
@@ -154,6 +158,13 @@ class Books:
         grant = uow.subscriptions.grant_for(GrantSource.ORDER, str(order.id))
         if grant is not None:
             self._freeze(uow, grant.subscription_id, now)
+        return Receipt.ACCEPTED
+
+    def _asked_about(self, uow: UnitOfWork, event: PaymentEvent, now: datetime) -> Receipt:
+        """Tell the operators that a bank asks; nothing moved, so nothing is booked and nothing stops."""
+        order = self._order_of(uow, event)
+        subject = order.id if order else EVERYTHING
+        uow.jobs.ask(Job.ask(JobKind.ALERT, subject, now, detail="payment.inquiry"))
         return Receipt.ACCEPTED
 
     def _claimed(self, uow: UnitOfWork, event: PaymentEvent, order: Order | None, now: datetime) -> bool:

@@ -87,6 +87,42 @@ class TestDispute:
             await world.settle()
         assert (await world.holding(ann)).standing is (Standing.ACTIVE if last else Standing.FROZEN)
 
+    async def test_a_bank_that_only_asks_stops_nothing_and_the_operator_hears_of_it(
+        self, world: World, server: Server, ann: User, order: Order
+    ) -> None:
+        claimed = read(Provider.STRIPE, world.gateway.dispute(order.id)[0])
+        assert claimed is not None
+        asked = replace(claimed, event_id="evt_asked", happening=Happening.INQUIRY)
+        assert await world.receive(world.gateway.deliver(asked)) is Receipt.ACCEPTED
+        await world.settle()
+        assert (await world.holding(ann)).standing is Standing.ACTIVE
+        assert len(world.remote(server)) == 1
+        assert [p.kind for p in await world.payments(order)] == [PaymentKind.CHARGE]
+        (alert,) = world.notifier.alerts
+        assert (alert.code, alert.about.order_id) == ("payment.inquiry", order.id)
+        await world.receive(world.gateway.deliver(claimed))  # the money goes after all, under the same dispute
+        await world.settle()
+        assert (await world.holding(ann)).standing is Standing.FROZEN
+
+    async def test_an_end_that_nobody_knows_is_for_a_person(self, world: World, ann: User, order: Order) -> None:
+        await dispute(world, order)
+        event = read(Provider.STRIPE, world.gateway.dispute(order.id)[0])
+        assert event is not None
+        odd = replace(event, event_id="evt_odd", doubt="it ended in a way that is not known")
+        books, now = world.app.payments.books, world.out.clock.now()
+        assert await world.out.storage.write(lambda uow: books.enter(uow, odd, now)) is Receipt.DUPLICATE
+        await world.settle()
+        assert (await world.holding(ann)).standing is Standing.FROZEN
+        assert world.alerts() == ["payment.disputed", "settle.trouble"]
+
+    async def test_a_bank_that_asks_about_an_unknown_charge_is_told_too(self, world: World, order: Order) -> None:
+        claimed = read(Provider.STRIPE, world.gateway.dispute(order.id)[0])
+        assert claimed is not None
+        asked = replace(claimed, event_id="evt_asked", happening=Happening.INQUIRY, charge_id="ch_unknown")
+        await world.receive(world.gateway.deliver(asked))
+        await world.settle()
+        assert world.alerts() == ["payment.inquiry"]
+
     async def test_the_same_dispute_twice_is_booked_once(self, world: World, order: Order) -> None:
         assert await dispute(world, order) is Receipt.ACCEPTED
         assert await dispute(world, order) is Receipt.DUPLICATE

@@ -150,6 +150,8 @@ class Happening(StrEnum):
     REFUNDED = "refunded"
     REFUND_FAILED = "refund_failed"
     """A refund that was under way did not reach the customer."""
+    INQUIRY = "inquiry"
+    """The customer's bank asks about a charge, and may claim it later; no money moved."""
     DISPUTED = "disputed"
     DISPUTE_WON = "dispute_won"
     DISPUTE_LOST = "dispute_lost"

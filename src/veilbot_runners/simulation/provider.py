@@ -81,8 +81,8 @@ class Cashier:
     def dispute(self, order: Order, *, won: bool | None = None) -> None:
         """Let the bank claim the money back, or decide, or change its mind; each order is disputed once."""
         known = self._world.truth.disputes.get(order.id)
-        before = {None: {None}, True: {"open"}, False: {"open", "won"}}[won]
-        if known not in before or not self._paid(order):
+        possible = known is None if won is None else known == "open" or (known == "won" and not won)
+        if not possible or not self._paid(order):
             return
         verdict = {None: "open", True: "won", False: "lost"}[won]
         self._world.truth.disputes[order.id] = verdict
