@@ -12,7 +12,7 @@ from veilbot_core.domain.events import EventType
 from veilbot_core.domain.ids import OrderId, SubscriptionId
 from veilbot_core.domain.money import Money
 from veilbot_core.domain.order import Order
-from veilbot_core.domain.payment import Payment, PaymentEvent, Receipt, under_dispute
+from veilbot_core.domain.payment import Payment, PaymentEvent, PaymentKind, Receipt, under_dispute
 from veilbot_core.domain.subscription import GrantSource, fold
 from veilbot_core.ports.storage import UnitOfWork
 from veilbot_core.steps import about
@@ -60,6 +60,14 @@ class HeldForGood(Books):
 
     def _go_on(self, uow: UnitOfWork, order: Order, now: datetime) -> None:
         """Leave the order as it is."""
+
+
+class WonForEver(Books):
+    """As it was once: a dispute that was won could not be lost any more."""
+
+    def _disputed(self, uow: UnitOfWork, event: PaymentEvent, now: datetime) -> Receipt:
+        won = uow.payments.find(event.provider, PaymentKind.REVERSAL, event.external_id)
+        return Receipt.DUPLICATE if won else super()._disputed(uow, event, now)
 
 
 class Astray(MemoryPayments):
@@ -138,6 +146,14 @@ BUGS = (
         breaks="won_disputes_hold_nothing",
         faults="providers",
         plant=instead("books", HeldForGood),
+    ),
+    Bug(
+        name="a dispute that was won cannot be lost",
+        first=12,
+        guard="of a dispute what happened last decides",
+        breaks="disputed_access_is_frozen",
+        faults="none",
+        plant=instead("books", WonForEver),
     ),
     Bug(
         name="the last dispute decides for all of them",
