@@ -6,10 +6,10 @@ from uuid import UUID
 
 from veilbot_core.domain.events import Event, EventType
 from veilbot_core.domain.ids import EventId, OrderId, PaymentId, SubscriptionId
-from veilbot_core.domain.jobs import Job, JobKind
+from veilbot_core.domain.jobs import EVERYTHING, Job, JobKind
 from veilbot_core.domain.key import ABSENT
 from veilbot_core.domain.money import Money
-from veilbot_core.domain.order import Order, OrderStatus
+from veilbot_core.domain.order import Hold, Order, OrderStatus
 from veilbot_core.domain.payment import (
     Happening,
     Payment,
@@ -17,14 +17,17 @@ from veilbot_core.domain.payment import (
     PaymentKind,
     PaymentStatus,
     Receipt,
+    fits,
     given_back,
     under_dispute,
 )
 from veilbot_core.domain.policy import Policy
-from veilbot_core.domain.subscription import GrantSource
+from veilbot_core.domain.subscription import GrantSource, Subscription
 from veilbot_core.ports.ids import Ids
 from veilbot_core.ports.storage import UnitOfWork
 from veilbot_core.steps import about, hold, keys_of, refold, want
+
+_ENDS = {Happening.DISPUTE_WON: PaymentKind.REVERSAL, Happening.DISPUTE_LOST: PaymentKind.DISPUTE_LOST}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,6 +43,8 @@ class Books:
             return Receipt.IGNORED
         if not uow.payments.first_sight(event.provider, event.event_id, now):
             return Receipt.DUPLICATE
+        if charge_id := event.external_id if event.happening is Happening.CHARGED else event.charge_id:
+            uow.payments.lock_charge(event.provider, charge_id)
         match event.happening:
             case Happening.CHARGED:
                 return self._charged(uow, event, now)
@@ -49,6 +54,8 @@ class Books:
                 return self._refund_failed(uow, event, now)
             case Happening.DISPUTED | Happening.DISPUTE_WON | Happening.DISPUTE_LOST:
                 return self._disputed(uow, event, now)
+            case Happening.INQUIRY:
+                return self._asked_about(uow, event, now)
             case Happening.FAILED | Happening.EXPIRED:
                 return self._not_paid(uow, event, now)
 
@@ -72,7 +79,7 @@ class Books:
         back, paid = given_back(movements)
         gone = back >= paid
         if under_dispute(movements) and not gone:
-            hold(uow, self.ids, order, "its payment is disputed", now)
+            hold(uow, self.ids, order, Hold.DISPUTE, "its payment is disputed", now)
             return
         uow.orders.save(order.refund(now) if gone else order)
         uow.publish(about(self.ids, EventType.ORDER_REFUNDED if gone else EventType.ORDER_PAID, order, now))
@@ -81,20 +88,23 @@ class Books:
         if order is not None and order.payable:
             back, paid = given_back(uow.payments.of_order(order.id))
             if not back or back < paid:
-                hold(uow, self.ids, order, trouble, now)
+                hold(uow, self.ids, order, Hold.MONEY, trouble, now)
             else:  # its refund was heard of first
-                self._close(uow, order.hold(trouble).refund(now), now)
+                self._close(uow, order.hold(Hold.MONEY, trouble).refund(now), now)
         else:
             uow.publish(self._fact(EventType.PAYMENT_HELD, payment, now, reason=trouble))
 
     def _refunded(self, uow: UnitOfWork, event: PaymentEvent, now: datetime) -> Receipt:
-        order = self._order_of(uow, event)
-        status = PaymentStatus.ACCEPTED if order else PaymentStatus.HELD
-        payment = self._record(uow, event, PaymentKind.REFUND, order, status, "" if order else "no such charge")
+        order, charge = self._order_of(uow, event), self._charge_of(uow, event)
+        trouble = "" if order else "no such charge"
+        if charge and event.money and not fits(charge, event.money):
+            trouble = f"{event.money} went back of a charge of {charge.money}"
+        status = PaymentStatus.HELD if trouble else PaymentStatus.ACCEPTED
+        payment = self._record(uow, event, PaymentKind.REFUND, order, status, trouble)
         if payment is None:
             return Receipt.DUPLICATE
-        if order is None:
-            uow.publish(self._fact(EventType.PAYMENT_HELD, payment, now, reason="no such charge"))
+        if order is None or trouble:
+            uow.publish(self._fact(EventType.PAYMENT_HELD, payment, now, reason=trouble))
             return Receipt.HELD
         uow.publish(self._fact(EventType.PAYMENT_REFUNDED, payment, now))
         back, paid = given_back(uow.payments.of_order(order.id))
@@ -134,21 +144,48 @@ class Books:
     def _disputed(self, uow: UnitOfWork, event: PaymentEvent, now: datetime) -> Receipt:
         """Freeze what a disputed payment bought, until every dispute about it is won."""
         order = self._order_of(uow, event)
-        kind = PaymentKind.REVERSAL if event.happening is Happening.DISPUTE_WON else PaymentKind.DISPUTE
-        payment = self._record(uow, event, kind, order, PaymentStatus.ACCEPTED, "")
-        if payment is None and event.happening is not Happening.DISPUTE_LOST:
+        if event.doubt:
+            uow.jobs.ask(Job.ask(JobKind.ALERT, EVERYTHING, now, detail="settle.trouble"))
+        if not self._claimed(uow, event, order, now):
             return Receipt.DUPLICATE
-        if payment is not None and kind is PaymentKind.DISPUTE:
-            uow.publish(self._fact(EventType.PAYMENT_DISPUTED, payment, now))
         if order is None:
             return Receipt.ACCEPTED
         disputed = under_dispute(uow.payments.of_order(order.id))
         if order.status is OrderStatus.PAID and disputed:
-            hold(uow, self.ids, order, "its payment is disputed", now)
+            hold(uow, self.ids, order, Hold.DISPUTE, "its payment is disputed", now)
+        elif not disputed:
+            self._go_on(uow, order, now)
         grant = uow.subscriptions.grant_for(GrantSource.ORDER, str(order.id))
         if grant is not None:
             self._freeze(uow, grant.subscription_id, now)
         return Receipt.ACCEPTED
+
+    def _asked_about(self, uow: UnitOfWork, event: PaymentEvent, now: datetime) -> Receipt:
+        """Tell the operators that a bank asks; nothing moved, so nothing is booked and nothing stops."""
+        order = self._order_of(uow, event)
+        subject = order.id if order else EVERYTHING
+        uow.jobs.ask(Job.ask(JobKind.ALERT, subject, now, detail="payment.inquiry"))
+        return Receipt.ACCEPTED
+
+    def _claimed(self, uow: UnitOfWork, event: PaymentEvent, order: Order | None, now: datetime) -> bool:
+        """Book what is said of a dispute; False if it was said before. Operators hear whenever money is claimed."""
+        claim = end = None
+        if event.happening is not Happening.DISPUTE_WON:
+            claim = self._record(uow, event, PaymentKind.DISPUTE, order, PaymentStatus.ACCEPTED, "")
+        if kind := _ENDS.get(event.happening):
+            end = self._record(uow, event, kind, order, PaymentStatus.ACCEPTED, "")
+        if end is not None and end.kind is PaymentKind.DISPUTE_LOST and claim is None:
+            won = uow.payments.find(event.provider, PaymentKind.REVERSAL, event.external_id)
+            claim = end if won else None
+        if claim is not None:
+            uow.publish(self._fact(EventType.PAYMENT_DISPUTED, claim, now))
+        return claim is not None or end is not None
+
+    def _go_on(self, uow: UnitOfWork, order: Order, now: datetime) -> None:
+        """Fulfil an order after all that a dispute held, which is over."""
+        if order.held_for is Hold.DISPUTE:
+            uow.orders.save(order.pay(now))
+            uow.publish(about(self.ids, EventType.ORDER_PAID, order, now))
 
     def _freeze(self, uow: UnitOfWork, subscription_id: SubscriptionId, now: datetime) -> None:
         """Freeze or thaw a subscription, as the disputes about all that was paid for it ask for."""
@@ -163,9 +200,16 @@ class Books:
         else:
             subscription = subscription.thaw()
             uow.jobs.ask(Job.ask(JobKind.RESTORE_KEYS, subscription.id, now))
+            self._thaw_orders(uow, subscription, now)
         uow.subscriptions.save(subscription)
         kind = EventType.SUBSCRIPTION_FROZEN if frozen else EventType.SUBSCRIPTION_THAWED
         uow.publish(about(self.ids, kind, subscription, now))
+
+    def _thaw_orders(self, uow: UnitOfWork, subscription: Subscription, now: datetime) -> None:
+        """Go on with the renewals that came while it was frozen, unless they are disputed themselves."""
+        for held in uow.orders.page(limit=100, user_id=subscription.user_id, status=OrderStatus.HELD):
+            if held.subscription_id == subscription.id and not under_dispute(uow.payments.of_order(held.id)):
+                self._go_on(uow, uow.orders.lock(held.id), now)
 
     def _not_paid(self, uow: UnitOfWork, event: PaymentEvent, now: datetime) -> Receipt:
         order = self._order_of(uow, event)
@@ -180,11 +224,15 @@ class Books:
         return Receipt.ACCEPTED
 
     def _order_of(self, uow: UnitOfWork, event: PaymentEvent) -> Order | None:
-        order_id = event.order_id
-        if event.charge_id is not None:
-            charge = uow.payments.find(event.provider, PaymentKind.CHARGE, event.charge_id)
-            order_id = charge.order_id if charge else order_id
+        charge = self._charge_of(uow, event)
+        order_id = charge.order_id if charge else event.order_id
         return uow.orders.find(order_id) if order_id else None
+
+    @staticmethod
+    def _charge_of(uow: UnitOfWork, event: PaymentEvent) -> Payment | None:
+        """Return the charge that an event is about, if it is booked."""
+        known = event.charge_id
+        return None if known is None else uow.payments.find(event.provider, PaymentKind.CHARGE, known)
 
     def _record(
         self,

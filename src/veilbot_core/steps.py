@@ -8,7 +8,7 @@ from veilbot_core.domain.events import Event, EventType
 from veilbot_core.domain.ids import EventId, OrderId, ServerId
 from veilbot_core.domain.jobs import Job, JobKind
 from veilbot_core.domain.key import ABSENT, Key, KeyState, lasting
-from veilbot_core.domain.order import Order, OrderStatus
+from veilbot_core.domain.order import Hold, Order, OrderStatus
 from veilbot_core.domain.server import Server
 from veilbot_core.domain.subscription import Subscription, fold
 from veilbot_core.places import Places
@@ -124,9 +124,9 @@ def reserve(
     return [*made, *want(uow, [key for key in placed if key.id not in new], state, now)]
 
 
-def hold(uow: UnitOfWork, ids: Ids, order: Order, note: str, now: datetime) -> Order:
+def hold(uow: UnitOfWork, ids: Ids, order: Order, why: Hold, note: str, now: datetime) -> Order:
     """Stop an order until a person decides, and save it; the customer and the operators are told."""
-    held = order.hold(note)
+    held = order.hold(why, note)
     uow.orders.save(held)
     uow.publish(about(ids, EventType.ORDER_HELD, held, now, reason=note))
     return held

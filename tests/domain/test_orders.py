@@ -8,7 +8,7 @@ from tests.contracts.storage.things import HOUR, NOW, a_tariff, a_user, an_order
 
 from veilbot_core.domain.errors import InvalidTransition
 from veilbot_core.domain.ids import SubscriptionId
-from veilbot_core.domain.order import Order, OrderStatus
+from veilbot_core.domain.order import Hold, Order, OrderStatus
 
 S = OrderStatus
 ALLOWED = {
@@ -28,7 +28,7 @@ STEPS: dict[OrderStatus, Callable[[Order], Order]] = {
     S.PAID: lambda order: order.pay(NOW + HOUR),
     S.FULFILLED: lambda order: order.fulfil(NOW + HOUR),
     S.CANCELED: lambda order: order.cancel(NOW + HOUR),
-    S.HELD: lambda order: order.hold("why"),
+    S.HELD: lambda order: order.hold(Hold.MONEY, "why"),
     S.REFUNDED: lambda order: order.refund(NOW + HOUR),
 }
 
@@ -64,7 +64,7 @@ class TestTransitions:
 
     def test_canceling_is_dated_and_holding_says_why(self) -> None:
         assert an(S.PENDING).cancel(NOW + HOUR).closed_at == NOW + HOUR
-        assert an(S.PENDING).hold("too little").note == "too little"
+        assert an(S.PENDING).hold(Hold.MONEY, "too little").note == "too little"
 
     @pytest.mark.parametrize("status", list(S))
     def test_money_is_welcome_before_and_after_the_end_of_the_offer(self, status: OrderStatus) -> None:

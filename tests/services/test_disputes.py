@@ -1,6 +1,7 @@
 """A dispute freezes what it paid for, until the bank has decided."""
 
 from dataclasses import replace
+from itertools import permutations
 
 import pytest
 from tests.services.world import DAY, HOUR, MINUTE, World
@@ -54,6 +55,73 @@ class TestDispute:
         assert (await world.holding(ann)).standing is Standing.FROZEN
         assert not world.remote(server)
         assert (await world.events())[EventType.SUBSCRIPTION_FROZEN] == 1
+
+    async def test_lost_after_it_was_won_freezes_again(
+        self, world: World, server: Server, ann: User, order: Order
+    ) -> None:
+        for won in (None, True, False):
+            await dispute(world, order, won=won)
+            await world.out.clock.advance(60)
+        assert (await world.holding(ann)).standing is Standing.FROZEN
+        assert not world.remote(server)
+        assert world.alerts() == ["payment.disputed", "payment.disputed"]
+        kinds = [PaymentKind.CHARGE, PaymentKind.DISPUTE, PaymentKind.REVERSAL, PaymentKind.DISPUTE_LOST]
+        assert [p.kind for p in await world.payments(order)] == kinds
+
+    @pytest.mark.parametrize("heard", list(permutations(range(3))))
+    @pytest.mark.parametrize("last", [True, False])
+    async def test_what_happened_last_decides_in_whatever_order_it_is_heard(
+        self,
+        world: World,
+        ann: User,
+        order: Order,
+        heard: tuple[int, ...],
+        last: bool,  # noqa: FBT001
+    ) -> None:
+        told = []
+        for won in (None, not last, last):
+            told.append(world.gateway.dispute(order.id, won=won))
+            await world.out.clock.advance(60)
+        for number in heard:
+            await world.receive(told[number])
+            await world.settle()
+        assert (await world.holding(ann)).standing is (Standing.ACTIVE if last else Standing.FROZEN)
+
+    async def test_a_bank_that_only_asks_stops_nothing_and_the_operator_hears_of_it(
+        self, world: World, server: Server, ann: User, order: Order
+    ) -> None:
+        claimed = read(Provider.STRIPE, world.gateway.dispute(order.id)[0])
+        assert claimed is not None
+        asked = replace(claimed, event_id="evt_asked", happening=Happening.INQUIRY)
+        assert await world.receive(world.gateway.deliver(asked)) is Receipt.ACCEPTED
+        await world.settle()
+        assert (await world.holding(ann)).standing is Standing.ACTIVE
+        assert len(world.remote(server)) == 1
+        assert [p.kind for p in await world.payments(order)] == [PaymentKind.CHARGE]
+        (alert,) = world.notifier.alerts
+        assert (alert.code, alert.about.order_id) == ("payment.inquiry", order.id)
+        await world.receive(world.gateway.deliver(claimed))  # the money goes after all, under the same dispute
+        await world.settle()
+        assert (await world.holding(ann)).standing is Standing.FROZEN
+
+    async def test_an_end_that_nobody_knows_is_for_a_person(self, world: World, ann: User, order: Order) -> None:
+        await dispute(world, order)
+        event = read(Provider.STRIPE, world.gateway.dispute(order.id)[0])
+        assert event is not None
+        odd = replace(event, event_id="evt_odd", doubt="it ended in a way that is not known")
+        books, now = world.app.payments.books, world.out.clock.now()
+        assert await world.out.storage.write(lambda uow: books.enter(uow, odd, now)) is Receipt.DUPLICATE
+        await world.settle()
+        assert (await world.holding(ann)).standing is Standing.FROZEN
+        assert world.alerts() == ["payment.disputed", "settle.trouble"]
+
+    async def test_a_bank_that_asks_about_an_unknown_charge_is_told_too(self, world: World, order: Order) -> None:
+        claimed = read(Provider.STRIPE, world.gateway.dispute(order.id)[0])
+        assert claimed is not None
+        asked = replace(claimed, event_id="evt_asked", happening=Happening.INQUIRY, charge_id="ch_unknown")
+        await world.receive(world.gateway.deliver(asked))
+        await world.settle()
+        assert world.alerts() == ["payment.inquiry"]
 
     async def test_the_same_dispute_twice_is_booked_once(self, world: World, order: Order) -> None:
         assert await dispute(world, order) is Receipt.ACCEPTED
@@ -144,8 +212,6 @@ class TestMoneyAndDisputes:
         assert world.notifier.notices_of(ann.id) == [Notice.READY, Notice.HELD]
         assert "order.held" in world.alerts()
         await dispute(world, order, won=True)
-        await world.app.fulfilment.retry(renewal.id)
-        await world.settle()
         assert await world.status(renewal) is OrderStatus.FULFILLED
         assert await world.days_left(ann) == 60
         assert len(world.remote(server)) == 1
@@ -161,6 +227,36 @@ class TestMoneyAndDisputes:
         assert not world.remote(server)
         await world.advance(HOUR)
         assert not world.remote(server)
+        await dispute(world, order, won=True)
+        assert await world.status(order) is OrderStatus.FULFILLED
+        assert len(world.remote(server)) == 1
+        assert world.notifier.notices_of(bob.id)[-1] is Notice.READY
+
+    async def test_a_renewal_that_is_disputed_itself_waits_for_its_own_dispute(
+        self, world: World, tariff: Tariff, ann: User, order: Order
+    ) -> None:
+        renewal = await world.order(ann, tariff, subscription_id=(await world.subscription(ann)).id)
+        await dispute(world, order)
+        await world.pay(renewal)
+        await world.settle()
+        await dispute(world, renewal)
+        await dispute(world, order, won=True)
+        assert (await world.holding(ann)).standing is Standing.ACTIVE
+        assert await world.status(renewal) is OrderStatus.HELD
+        await dispute(world, renewal, won=True)
+        assert await world.status(renewal) is OrderStatus.FULFILLED
+        assert await world.days_left(ann) == 60
+
+    async def test_money_that_did_not_match_stays_held_when_its_dispute_is_won(
+        self, world: World, tariff: Tariff, bob: User
+    ) -> None:
+        await world.server()
+        order = await world.order(bob, tariff)
+        await world.receive(world.gateway.pay(order.id, replace(order.price, amount=498)))
+        await dispute(world, order)
+        await dispute(world, order, won=True)
+        assert await world.status(order) is OrderStatus.HELD
+        assert not await world.keys(bob)
 
     async def test_a_dispute_heard_before_its_charge_holds_the_order(
         self, world: World, tariff: Tariff, bob: User, order: Order
@@ -175,6 +271,9 @@ class TestMoneyAndDisputes:
         assert not await world.keys(bob)
         assert "order.held" in world.alerts()
         assert await world.status(order) is OrderStatus.FULFILLED
+        await dispute(world, other, won=True)
+        assert await world.status(other) is OrderStatus.FULFILLED
+        assert len(await world.keys(bob)) == 1
 
     async def test_winning_one_order_does_not_thaw_what_another_still_claims(
         self, world: World, tariff: Tariff, ann: User, order: Order

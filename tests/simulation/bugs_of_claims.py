@@ -1,16 +1,18 @@
 """Planted bugs: refunds and disputes that go wrong."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
 
-from tests.simulation.bugs import Bug, gateway, instead
+from tests.simulation.bugs import Bug, gateway, instead, repository
 
+from veilbot_adapters.memory.orders import MemoryPayments
 from veilbot_core.books import Books
 from veilbot_core.domain.events import EventType
-from veilbot_core.domain.ids import SubscriptionId
+from veilbot_core.domain.ids import OrderId, SubscriptionId
 from veilbot_core.domain.money import Money
 from veilbot_core.domain.order import Order
-from veilbot_core.domain.payment import PaymentEvent, Receipt, under_dispute
+from veilbot_core.domain.payment import Payment, PaymentEvent, PaymentKind, Receipt, under_dispute
 from veilbot_core.domain.subscription import GrantSource, fold
 from veilbot_core.ports.storage import UnitOfWork
 from veilbot_core.steps import about
@@ -53,6 +55,28 @@ class DisputeForgotten(Books):
         uow.publish(about(self.ids, EventType.ORDER_PAID, order, now))
 
 
+class HeldForGood(Books):
+    """As it was once: what was paid and held for a dispute waited for a person after that was won."""
+
+    def _go_on(self, uow: UnitOfWork, order: Order, now: datetime) -> None:
+        """Leave the order as it is."""
+
+
+class WonForEver(Books):
+    """As it was once: a dispute that was won could not be lost any more."""
+
+    def _disputed(self, uow: UnitOfWork, event: PaymentEvent, now: datetime) -> Receipt:
+        won = uow.payments.find(event.provider, PaymentKind.REVERSAL, event.external_id)
+        return Receipt.DUPLICATE if won else super()._disputed(uow, event, now)
+
+
+class Astray(MemoryPayments):
+    """As it was once: what was booked before its charge, and named no order, belonged to none for ever."""
+
+    def of_order(self, order_id: OrderId) -> Sequence[Payment]:
+        return [payment for payment in super().of_order(order_id) if payment.order_id is not None]
+
+
 class LastDisputeDecides(Books):
     """As it was before the simulator: only the order whose dispute was heard of was looked at."""
 
@@ -69,7 +93,7 @@ class LastDisputeDecides(Books):
 BUGS = (
     Bug(
         name="a refund is made anew on each attempt",
-        first=17,
+        first=18,
         guard="the refund's key is derived from the order",
         breaks="refunds_take_back_what_they_paid_for",
         faults="providers",
@@ -101,11 +125,35 @@ BUGS = (
     ),
     Bug(
         name="a dispute that overtakes its charge is forgotten",
-        first=58,
+        first=113,
         guard="a charge is compared with the disputes that are booked",
         breaks="disputed_access_is_frozen",
         faults="providers",
         plant=instead("books", DisputeForgotten),
+    ),
+    Bug(
+        name="a refund that overtakes its charge is forgotten",
+        first=272,
+        guard="movements belong to the order of their charge",
+        breaks="refunds_take_back_what_they_paid_for",
+        faults="providers",
+        plant=repository("payments", Astray),
+    ),
+    Bug(
+        name="an order stays held when its dispute is won",
+        first=31,
+        guard="what a dispute held goes on when it is over",
+        breaks="won_disputes_hold_nothing",
+        faults="providers",
+        plant=instead("books", HeldForGood),
+    ),
+    Bug(
+        name="a dispute that was won cannot be lost",
+        first=12,
+        guard="of a dispute what happened last decides",
+        breaks="disputed_access_is_frozen",
+        faults="none",
+        plant=instead("books", WonForEver),
     ),
     Bug(
         name="the last dispute decides for all of them",

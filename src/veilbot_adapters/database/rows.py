@@ -121,6 +121,7 @@ def to_order(row: Row) -> Order:
         checkout_id=row.checkout_id,
         checkout_url=row.checkout_url,
         note=row.note,
+        held_for=row.held_for,
         created_at=row.created_at,
         expires_at=row.expires_at,
         paid_at=row.paid_at,

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 
-from sqlalchemy import bindparam, select
+from sqlalchemy import bindparam, func, select, union_all
 from sqlalchemy.dialects import postgresql, sqlite
 
 from veilbot_adapters.database import rows, tables
@@ -47,9 +47,20 @@ _PAYMENT_OF_PROVIDER = Statement(
         _payments.c.external_id == bindparam("external_id"),
     )
 )
-_PAYMENTS_OF_ORDER = Statement(
-    select(_payments).where(_payments.c.order_id == bindparam("order_id")).order_by(_payments.c.id)
+_ASTRAY, _CHARGE = _payments.alias("astray"), _payments.alias("charge")
+_MOVEMENTS = union_all(
+    select(_payments).where(_payments.c.order_id == bindparam("order_id")),
+    select(_ASTRAY).where(
+        _CHARGE.c.order_id == bindparam("order_id"),
+        _CHARGE.c.kind == constant(PaymentKind.CHARGE),
+        _ASTRAY.c.provider == _CHARGE.c.provider,
+        _ASTRAY.c.charge_id == _CHARGE.c.external_id,
+        _ASTRAY.c.order_id.is_(None),
+    ),
 )
+_PAYMENTS_OF_ORDER = Statement(_MOVEMENTS.order_by(_MOVEMENTS.selected_columns.id))
+_LOCK_CHARGE = Statement(select(func.pg_advisory_xact_lock(func.hashtextextended(bindparam("charge"), 0))))
+"""For Postgres, where two transactions do not see each other; rows that are not there yet cannot be locked."""
 _PAYMENTS = Pages(_payments)
 _REMEMBER = insert_unknown(tables.inbox)
 _SEEN = Statement(
@@ -134,8 +145,13 @@ class Payments(Repository, ports.Payments):
         row = self._session.first(_PAYMENT_OF_PROVIDER, values)
         return None if row is None else rows.to_payment(row)
 
+    def lock_charge(self, provider: Provider, charge_id: str) -> None:
+        """Let nobody else book anything about a charge until this unit of work ends; it may be unknown yet."""
+        if self._session.postgres:  # SQLite has one writer anyway
+            self._session.first(_LOCK_CHARGE, {"charge": f"{provider}/{charge_id}"})
+
     def of_order(self, order_id: OrderId) -> Sequence[Payment]:
-        """Return all movements of one order, oldest first."""
+        """Return all movements of one order, oldest first: those that name it, and those that name its charges."""
         return [rows.to_payment(row) for row in self._session.all(_PAYMENTS_OF_ORDER, {"order_id": order_id})]
 
     def page(

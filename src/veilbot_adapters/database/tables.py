@@ -26,7 +26,7 @@ from sqlalchemy import (
 from veilbot_adapters.database.columns import NAMING, Document, Moment, Word, one_of, some
 from veilbot_core.domain.events import EventType
 from veilbot_core.domain.jobs import JobKind, JobState
-from veilbot_core.domain.order import OrderStatus
+from veilbot_core.domain.order import Hold, OrderStatus
 from veilbot_core.domain.payment import PaymentKind, PaymentStatus, Provider
 from veilbot_core.domain.server import AccessLevel, ServerStatus
 from veilbot_core.domain.subscription import GrantSource
@@ -34,7 +34,7 @@ from veilbot_core.domain.tariff import Protocol
 from veilbot_core.domain.turn import Turn
 from veilbot_core.domain.user import Language
 
-REVISION = "0002"
+REVISION = "0003"
 """The migration that makes these tables."""
 
 metadata = MetaData(naming_convention=NAMING)
@@ -106,6 +106,7 @@ orders = Table(
     Column("checkout_id", Text),
     Column("checkout_url", Text),
     Column("note", Text, nullable=False),
+    Column("held_for", Word(Hold)),
     Column("created_at", Moment, nullable=False),
     Column("expires_at", Moment, nullable=False),
     Column("paid_at", Moment),
@@ -137,6 +138,7 @@ payments = Table(
     one_of("kind", PaymentKind),
     one_of("status", PaymentStatus),
     Index(None, "order_id", "id"),
+    some("ix_payments_astray", "order_id IS NULL", "provider", "charge_id", "id"),
     Index(None, "user_id", "id"),
     Index(None, "user_id", "status", "id"),
     Index(None, "status", "id"),

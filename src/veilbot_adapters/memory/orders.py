@@ -73,10 +73,11 @@ class MemoryPayments(port.Payments):
     def __init__(self, journal: Journal) -> None:
         self._by_id = Index[Payment](lambda _: 0)
         self._by_order = Index[Payment](lambda payment: payment.order_id and payment.order_id.int)
+        self._astray = Index[Payment](lambda p: None if p.order_id else (p.provider, p.charge_id))
         self._by_user = Index[Payment](lambda payment: payment.user_id and payment.user_id.int)
         self._by_status = Index[Payment](lambda payment: payment.status)
         self._by_movement = Unique[Payment](lambda payment: (payment.provider, payment.kind, payment.external_id))
-        indexes = [self._by_id, self._by_order, self._by_user, self._by_status]
+        indexes = [self._by_id, self._by_order, self._astray, self._by_user, self._by_status]
         self._table = Table(journal, indexes=indexes, uniques=[self._by_movement])
         self._inbox = Table[datetime](journal)
         self._asked = Table[datetime](journal)
@@ -96,9 +97,15 @@ class MemoryPayments(port.Payments):
         """Return the payment with the provider's id."""
         return self._table.named(self._by_movement, (provider, kind, external_id))
 
+    def lock_charge(self, provider: Provider, charge_id: str) -> None:
+        """Do nothing: here is one unit of work at a time."""
+
     def of_order(self, order_id: OrderId) -> Sequence[Payment]:
-        """Walk up the order's payments."""
-        return self._table.take(self._by_order.up(order_id.int))
+        """Walk up the order's payments, and those that name no order but one of its charges."""
+        named = self._table.take(self._by_order.up(order_id.int))
+        charges = [(p.provider, p.external_id) for p in named if p.kind is PaymentKind.CHARGE]
+        astray = [p for charge in charges for p in self._table.take(self._astray.up(charge))]
+        return sorted([*named, *astray], key=lambda p: p.id) if astray else named
 
     def page(
         self,

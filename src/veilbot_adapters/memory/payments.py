@@ -53,13 +53,16 @@ class MemoryRefund:
     charge_id: str
     money: Money
     at: datetime
+    by_hand: bool = False
+    """Whether it was made at the provider's own page; such a one names no order."""
 
 
 class MemoryGateway(Network, PaymentGateway):
     """Keeps ``checkouts``, ``charges`` and ``refunds``, and signs webhooks that a test delivers as often as it likes.
 
-    The customer's side is `pay`, `fail` and `expire`, the bank's is `dispute`; each returns a webhook. `sign` makes an
-    authentic webhook of any body, `forge` one that was signed with another secret.
+    The customer's side is `pay`, `fail` and `expire`, the bank's is `dispute`, and `give_back` is somebody's at the
+    provider's own page; each returns a webhook. As with real providers, a dispute and a refund by hand name no order,
+    only their charge. `sign` makes an authentic webhook of any body, `forge` one that was signed with another secret.
     """
 
     def __init__(
@@ -135,13 +138,8 @@ class MemoryGateway(Network, PaymentGateway):
                 charge = self.charges.get(charge_id)
                 if charge is None or charge.order_id != order.id:
                     raise Rejected(f"no charge {charge_id} of this order")
-                self._check_covered(charge, money)
-                known = MemoryRefund(
-                    id=refund_id, order_id=order.id, charge_id=charge_id, money=money, at=self._clock.now()
-                )
-                self.refunds[refund_id] = known
-            event = self._about(Happening.REFUNDED, order.id, known.id, known.at, known.money, charge_id=charge_id)
-            return self._happened(replace(event, event_id=f"evt_{known.id}"))
+                known = self._sent(refund_id, charge, money)
+            return self._happened(self._refunded(known))
 
     async def told(self, since: datetime, until: datetime, *, after: str | None = None) -> Told:
         """Walk back through what happened."""
@@ -194,10 +192,14 @@ class MemoryGateway(Network, PaymentGateway):
         """Let money that went back not arrive."""
         known = self.refunds[refund_id]
         self.undone.add(refund_id)
-        event = self._about(
-            Happening.REFUND_FAILED, known.order_id, known.id, self._clock.now(), known.money, charge_id=known.charge_id
-        )
-        return self.deliver(self._happened(event))
+        event = replace(self._refunded(known), happening=Happening.REFUND_FAILED, at=self._clock.now())
+        return self.deliver(self._happened(replace(event, event_id=f"evt_{next(self._events)}")))
+
+    def give_back(self, order_id: OrderId, money: Money | None = None) -> Webhook:
+        """Let somebody send an order's first charge back, or ``money`` of it, at the provider's own page."""
+        charge = self._charges_of[order_id][0]
+        refund = self._sent(f"re_hand_{next(self._events)}", charge, money or charge.money, by_hand=True)
+        return self.deliver(self._happened(self._refunded(refund)))
 
     def dispute(self, order_id: OrderId, *, won: bool | None = None) -> Webhook:
         """Let the customer's bank claim the money back; ``won`` ends the dispute for us, or against us."""
@@ -207,7 +209,7 @@ class MemoryGateway(Network, PaymentGateway):
         happening = {None: Happening.DISPUTED, True: Happening.DISPUTE_WON, False: Happening.DISPUTE_LOST}[won]
         charge = charges[0]
         dispute_id = f"dp_{charge.id}"
-        event = self._about(happening, order_id, dispute_id, self._clock.now(), charge.money, charge_id=charge.id)
+        event = self._about(happening, None, dispute_id, self._clock.now(), charge.money, charge_id=charge.id)
         return self.deliver(self._happened(event))
 
     # Webhooks, true and false
@@ -247,6 +249,23 @@ class MemoryGateway(Network, PaymentGateway):
         if money.currency != charge.money.currency or not 0 < money.amount <= charge.money.amount - gone:
             raise Rejected("a refund is no more than what is left of the charge")
 
+    def _sent(self, refund_id: str, charge: MemoryCharge, money: Money, *, by_hand: bool = False) -> MemoryRefund:
+        self._check_covered(charge, money)
+        refund = self.refunds[refund_id] = MemoryRefund(
+            id=refund_id,
+            order_id=charge.order_id,
+            charge_id=charge.id,
+            money=money,
+            at=self._clock.now(),
+            by_hand=by_hand,
+        )
+        return refund
+
+    def _refunded(self, refund: MemoryRefund) -> PaymentEvent:
+        named = None if refund.by_hand else refund.order_id
+        event = self._about(Happening.REFUNDED, named, refund.id, refund.at, refund.money, charge_id=refund.charge_id)
+        return replace(event, event_id=f"evt_{refund.id}")
+
     def _charged(self, charge: MemoryCharge) -> PaymentEvent:
         event = self._about(Happening.CHARGED, charge.order_id, charge.id, charge.at, charge.money)
         return replace(event, event_id=f"evt_{charge.id}", charge_id=charge.id)
@@ -254,7 +273,7 @@ class MemoryGateway(Network, PaymentGateway):
     def _about(
         self,
         happening: Happening,
-        order_id: OrderId,
+        order_id: OrderId | None,
         external_id: str,
         at: datetime,
         money: Money | None = None,

@@ -31,7 +31,6 @@ _DISPUTE_ENDS = MappingProxyType(
     {
         "lost": Happening.DISPUTE_LOST,
         "won": Happening.DISPUTE_WON,
-        "warning_closed": Happening.DISPUTE_WON,  # an inquiry that never became a dispute
         "prevented": Happening.DISPUTE_WON,
     }
 )
@@ -181,12 +180,32 @@ def _disputed(dispute: Json, stamp: Stamp, happening: Happening = Happening.DISP
     )
 
 
-def _dispute_closed(dispute: Json, stamp: Stamp) -> PaymentEvent:
-    status = dispute.get("status")
-    end = _DISPUTE_ENDS.get(status) if isinstance(status, str) else None
+def _dispute_opened(dispute: Json, stamp: Stamp) -> PaymentEvent:
+    """Read a new dispute; an inquiry is one that takes no money, until `charge.dispute.funds_withdrawn` says so."""
+    return _disputed(dispute, stamp, Happening.INQUIRY if _inquiry(_status(dispute)) else Happening.DISPUTED)
+
+
+def _dispute_closed(dispute: Json, stamp: Stamp) -> PaymentEvent | None:
+    """Read how a dispute ended; in a way that we do not know it counts as open, and a person must look."""
+    status = _status(dispute)
+    if _inquiry(status):
+        return None
+    end = _DISPUTE_ENDS.get(status)
     if end is None:
-        raise MalformedEvent("a closed dispute was neither won nor lost")
+        return replace(_disputed(dispute, stamp), doubt="a dispute ended in a way that is not known")
     return _disputed(dispute, stamp, end)
+
+
+def _inquiry(status: str) -> bool:
+    """Say whether it is one (docs.stripe.com/disputes/how-disputes-work#inquiries)."""
+    return status.startswith("warning_")
+
+
+def _status(dispute: Json) -> str:
+    status = dispute.get("status")
+    if not isinstance(status, str):
+        raise MalformedEvent("a dispute has no status")
+    return status
 
 
 _READERS: Mapping[str, Callable[[Json, Stamp], PaymentEvent | None]] = MappingProxyType(
@@ -199,7 +218,8 @@ _READERS: Mapping[str, Callable[[Json, Stamp], PaymentEvent | None]] = MappingPr
         "refund.updated": _refund_told,
         "refund.failed": _refund_told,
         "charge.refund.updated": _refund_told,
-        "charge.dispute.created": _disputed,
+        "charge.dispute.created": _dispute_opened,
+        "charge.dispute.funds_withdrawn": _disputed,
         "charge.dispute.closed": _dispute_closed,
     }
 )

@@ -7,6 +7,7 @@ from veilbot_core.ports.notifier import Alert
 ALERTS = frozenset(
     {
         *("order.held", "order.waiting", "payment.held", "payment.disputed", "payment.refund_failed"),
+        "payment.inquiry",
         *("key.refused", "server.down", "server.up", "keys.stay", "job.dead", "job.stuck", "settle.trouble"),
     }
 )
@@ -19,6 +20,7 @@ _NEXT = {
     "payment.held": ("do-refund",),
     "payment.refund_failed": ("do-refund",),
     "payment.disputed": ("do-answer-dispute",),
+    "payment.inquiry": ("do-answer-inquiry",),
     "key.refused": ("do-mend-server",),
     "server.down": ("do-watch-server",),
     "job.dead": ("do-retry-job",),

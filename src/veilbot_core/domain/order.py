@@ -19,8 +19,19 @@ class OrderStatus(StrEnum):
     FULFILLED = "fulfilled"
     CANCELED = "canceled"
     HELD = "held"
-    """Money came in that does not match; a person decides."""
+    """Money came in that does not match, or is disputed; a person or the bank decides."""
     REFUNDED = "refunded"
+
+
+class Hold(StrEnum):
+    """Why an order is held."""
+
+    MONEY = "money"
+    """Its money does not match."""
+    DISPUTE = "dispute"
+    """What paid for it, or for its subscription, is disputed; it goes on by itself when that is won."""
+    ENDED = "ended"
+    """Its time was over before a key could be delivered."""
 
 
 _NEXT: dict[OrderStatus, frozenset[OrderStatus]] = {
@@ -52,6 +63,8 @@ class Order:
     checkout_url: str | None = None
     note: str = ""
     """What an operator should know: why it is held, or that a refund of it failed."""
+    held_for: Hold | None = None
+    """None unless it is held."""
     created_at: datetime
     expires_at: datetime
     paid_at: datetime | None = None
@@ -74,7 +87,7 @@ class Order:
     def pay(self, at: datetime) -> "Order":
         """Record that verified money of the right amount came in."""
         self._to(OrderStatus.PAID)
-        return replace(self, status=OrderStatus.PAID, paid_at=at, closed_at=None, note="")
+        return replace(self, status=OrderStatus.PAID, paid_at=at, closed_at=None, note="", held_for=None)
 
     def fulfil(self, at: datetime) -> "Order":
         """Record that every key it pays for works."""
@@ -86,15 +99,15 @@ class Order:
         self._to(OrderStatus.CANCELED)
         return replace(self, status=OrderStatus.CANCELED, closed_at=at)
 
-    def hold(self, note: str) -> "Order":
-        """Stop it until a person decides."""
+    def hold(self, why: Hold, note: str) -> "Order":
+        """Stop it until a person decides, or a dispute is won."""
         self._to(OrderStatus.HELD)
-        return replace(self, status=OrderStatus.HELD, note=note)
+        return replace(self, status=OrderStatus.HELD, note=note, held_for=why)
 
     def refund(self, at: datetime) -> "Order":
         """Record that all of its money went back."""
         self._to(OrderStatus.REFUNDED)
-        return replace(self, status=OrderStatus.REFUNDED, closed_at=at)
+        return replace(self, status=OrderStatus.REFUNDED, closed_at=at, held_for=None)
 
     def remark(self, note: str) -> "Order":
         """Return it with another note for the operator."""

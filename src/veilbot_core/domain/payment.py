@@ -24,6 +24,8 @@ class PaymentKind(StrEnum):
     """The customer's bank took the money back for now."""
     REVERSAL = "reversal"
     """A dispute was won: the money came back."""
+    DISPUTE_LOST = "dispute_lost"
+    """A dispute was lost: its money stays away, or goes once more if the dispute had been won."""
     REFUND_FAILED = "refund_failed"
     """A refund did not reach the customer; it has the refund's id, and the money is with us again."""
 
@@ -55,15 +57,19 @@ class Payment:
     at: datetime
 
 
+_OF_DISPUTES = frozenset({PaymentKind.DISPUTE, PaymentKind.REVERSAL, PaymentKind.DISPUTE_LOST})
+
+
 def given_back(movements: Sequence[Payment]) -> tuple[int, int]:
     """Return how much of the money that paid for an order went back, and how much that money was.
 
-    A charge that was held beside the accepted one (a second payment, say) paid for nothing, nor does its refund count.
+    A charge that was held beside the accepted one (a second payment, say) paid for nothing, nor does its refund count,
+    nor does one in another currency than the charge's.
     """
     charges = [p for p in movements if p.kind is PaymentKind.CHARGE]
     paid = [p for p in charges if p.status is PaymentStatus.ACCEPTED] or charges
     ours = {None, *(p.external_id for p in paid)}
-    back = [p for p in _refunds(movements) if p.charge_id in ours]
+    back = [p for p in _refunds(movements) if p.charge_id in ours and any(fits(c, p.money) for c in paid)]
     return _total(back), _total(paid)
 
 
@@ -82,13 +88,22 @@ def refundable(movements: Sequence[Payment]) -> tuple[Payment, int] | None:
 
 def left_of(charge: Payment, movements: Sequence[Payment]) -> int:
     """Return what of a charge has not gone back, as far as we know, in minor units."""
-    return charge.money.amount - _total([p for p in _refunds(movements) if p.charge_id == charge.external_id])
+    return charge.money.amount - _total([p for p in _refunds(movements) if _of(charge, p)])
 
 
 def under_dispute(movements: Sequence[Payment]) -> bool:
-    """Whether a dispute about these payments is open or lost; in whichever order its events came."""
-    disputes = {p.external_id for p in movements if p.kind is PaymentKind.DISPUTE}
-    return bool(disputes - {p.external_id for p in movements if p.kind is PaymentKind.REVERSAL})
+    """Whether a dispute about these payments is open or lost: of each, what happened last decides.
+
+    Events come in any order, so their own time counts; at the same second it began before it ended.
+    """
+    said = [p for p in movements if p.kind in _OF_DISPUTES]
+    last = {p.external_id: p for p in sorted(said, key=lambda p: (p.at, p.kind is not PaymentKind.DISPUTE))}
+    return any(p.kind is not PaymentKind.REVERSAL for p in last.values())
+
+
+def fits(charge: Payment, back: Money) -> bool:
+    """Whether money can have gone back of a charge, by its currency; of a charge whose amount is unknown any can."""
+    return not charge.money.amount or back.currency == charge.money.currency
 
 
 def failed_refunds(movements: Sequence[Payment]) -> int:
@@ -102,11 +117,15 @@ def _refunds(movements: Sequence[Payment]) -> list[Payment]:
     return [p for p in movements if p.kind is PaymentKind.REFUND and p.external_id not in failed]
 
 
+def _of(charge: Payment, refund: Payment) -> bool:
+    return refund.charge_id == charge.external_id and fits(charge, refund.money)
+
+
 def _owed(charge: Payment, movements: Sequence[Payment]) -> int:
     """Return what of a charge's failed refunds no later one has made good."""
     failed, owed = _failed(movements), 0
     for payment in movements:
-        if payment.kind is PaymentKind.REFUND and payment.charge_id == charge.external_id:
+        if payment.kind is PaymentKind.REFUND and _of(charge, payment):
             amount = payment.money.amount
             owed = owed + amount if payment.external_id in failed else max(0, owed - amount)
     return owed
@@ -131,6 +150,8 @@ class Happening(StrEnum):
     REFUNDED = "refunded"
     REFUND_FAILED = "refund_failed"
     """A refund that was under way did not reach the customer."""
+    INQUIRY = "inquiry"
+    """The customer's bank asks about a charge, and may claim it later; no money moved."""
     DISPUTED = "disputed"
     DISPUTE_WON = "dispute_won"
     DISPUTE_LOST = "dispute_lost"

@@ -6,7 +6,7 @@ from veilbot_core.domain.errors import Conflict
 from veilbot_core.domain.events import EventType
 from veilbot_core.domain.ids import GrantId, OrderId, SubscriptionId, derive
 from veilbot_core.domain.jobs import Job, JobKind
-from veilbot_core.domain.order import Order, OrderStatus
+from veilbot_core.domain.order import Hold, Order, OrderStatus
 from veilbot_core.domain.payment import given_back
 from veilbot_core.domain.policy import Policy
 from veilbot_core.domain.secret import digest
@@ -95,14 +95,14 @@ class Fulfilment:
         subscription = known or self._first(uow, order, wanted, token)
         order = order.serve(subscription.id)
         if subscription.frozen_at is not None:
-            hold(uow, self.ids, order, "the subscription is frozen by a dispute", now)
+            hold(uow, self.ids, order, Hold.DISPUTE, "the subscription is frozen by a dispute", now)
             return
         if known is None or uow.subscriptions.add_grant(self._grant(uow, order, subscription.id)):
             if known is not None:
                 subscription = refold(uow, known.renew(order.tariff_id, order.terms), now, self.policy.grace)
             uow.publish(about(self.ids, EventType.SUBSCRIPTION_EXTENDED, subscription, now, order_id=str(order.id)))
         if not subscription.wants_keys(now, self.policy.grace):
-            hold(uow, self.ids, order, "it ended before its key could be delivered", now)
+            hold(uow, self.ids, order, Hold.ENDED, "it ended before its key could be delivered", now)
             return
         keys = reserve(uow, subscription, now, order_id=order.id, known=() if known is None else None)
         complete(uow, self.ids, order, keys, now)

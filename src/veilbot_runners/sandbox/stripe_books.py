@@ -179,6 +179,10 @@ class StripeBooks:
         self.disputes[dispute.id] = dispute
         return self._event("charge.dispute.created", dispute.shown())
 
+    def withdraw(self, dispute_id: str) -> str:
+        """Take the money that a bank claims."""
+        return self._event("charge.dispute.funds_withdrawn", self.disputes[dispute_id].shown())
+
     def close_dispute(self, dispute_id: str, status: str) -> str:
         """End a dispute: ``won`` or ``lost``."""
         dispute = self.disputes.get(dispute_id)

@@ -123,7 +123,9 @@ class StripeSandbox:
     async def dispute(self, intent_id: str) -> dict[str, Any]:
         """Let the customer's bank claim the money back."""
         status = await self.deliver(self.books.dispute(intent_id), Delivery.SEND)
-        return {**list(self.books.disputes.values())[-1].shown(), "webhook": {"status": status}}
+        dispute = list(self.books.disputes.values())[-1]
+        await self.deliver(self.books.withdraw(dispute.id), Delivery.SEND)
+        return {**dispute.shown(), "webhook": {"status": status}}
 
     async def close_dispute(self, dispute_id: str, outcome: str) -> dict[str, Any]:
         """End a dispute: ``won`` or ``lost``."""

@@ -3,9 +3,9 @@
 from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
 
-from veilbot_core.domain.ids import SubscriptionId
+from veilbot_core.domain.ids import OrderId, SubscriptionId
 from veilbot_core.domain.order import Order, OrderStatus
-from veilbot_core.domain.payment import PaymentKind, PaymentStatus, left_of
+from veilbot_core.domain.payment import Payment, PaymentKind, PaymentStatus, left_of
 from veilbot_core.domain.subscription import Grant, GrantSource
 from veilbot_runners.simulation.evidence import Evidence
 
@@ -37,7 +37,7 @@ def ledger_balances(evidence: Evidence) -> Iterator[str]:
     moved |= {("refund", r.id, r.money, r.order_id) for r in gateway.refunds.values()}
     failed = [gateway.refunds[one] for one in gateway.undone]
     moved |= {("refund_failed", r.id, r.money, r.order_id) for r in failed}
-    booked = {(p.kind.value, p.external_id, p.money, p.order_id) for p in evidence.payments if p.kind in _KINDS}
+    booked = {(p.kind.value, p.external_id, p.money, _of(evidence, p)) for p in evidence.payments if p.kind in _KINDS}
     yield from (f"moved and not booked: {one[0]} {one[1]} {one[2]}" for one in sorted(moved - booked, key=str))
     yield from (f"booked and not moved: {one[0]} {one[1]} {one[2]}" for one in sorted(booked - moved, key=str))
     if len(booked) != sum(p.kind in _KINDS for p in evidence.payments):
@@ -76,13 +76,17 @@ def refunds_take_back_what_they_paid_for(evidence: Evidence) -> Iterator[str]:
     world = evidence.world
     for order in evidence.orders.values():
         refunds = [r for r in world.gateway.refunds.values() if r.order_id == order.id]
-        ours = [r for r in refunds if r.id not in world.truth.panel]
+        ours = [r for r in refunds if not r.by_hand]
         if len(ours) > world.truth.asked[order.id]:
             yield f"order {order.id}: money went back {len(ours)} times, asked {world.truth.asked[order.id]} times"
         if not refunds and order.id in world.truth.promised:
             yield f"order {order.id}: a refund was promised and never made"
         if order.status is OrderStatus.REFUNDED:
             yield from (f"order {order.id} is refunded and still counts" for g in _grants(evidence, order) if _left(g))
+        back, paid = _went_back(evidence, order)
+        for grant in _grants(evidence, order):
+            if paid and grant.taken_back < grant.days * back // paid:
+                yield f"order {order.id}: {back} of {paid} went back, and {grant.taken_back} days"
 
 
 def failed_refunds_arrive_in_the_end(evidence: Evidence) -> Iterator[str]:
@@ -121,6 +125,22 @@ def disputed_access_is_frozen(evidence: Evidence) -> Iterator[str]:
             yield f"subscription {subscription.id} is frozen and no dispute is left"
 
 
+def won_disputes_hold_nothing(evidence: Evidence) -> Iterator[str]:
+    """What was paid in full is granted once no bank claims its money, or that of the subscription that it renews."""
+    truth = evidence.world.truth
+    for order in evidence.orders.values():
+        back, paid = _went_back(evidence, order)
+        if order.status is not OrderStatus.HELD or back or paid != order.price.amount or _grants(evidence, order):
+            continue
+        beside = [
+            o for o in evidence.orders.values() if o.subscription_id and o.subscription_id == order.subscription_id
+        ]
+        verdicts = {truth.disputes.get(o.id, "won") for o in (order, *beside)}
+        charge = next(c for c in evidence.world.gateway.charges.values() if c.order_id == order.id)
+        if verdicts == {"won"} and charge.money == order.price:
+            yield f"order {order.id} is held though it was paid and no dispute is left: {order.note}"
+
+
 def what_was_answered_is_kept(evidence: Evidence) -> Iterator[str]:
     """Whatever somebody was told is done, is done."""
     truth = evidence.world.truth
@@ -155,6 +175,7 @@ INVARIANTS: tuple[Invariant, ...] = (
     failed_refunds_arrive_in_the_end,
     refunded_access_is_over,
     disputed_access_is_frozen,
+    won_disputes_hold_nothing,
     what_was_answered_is_kept,
 )
 
@@ -170,6 +191,22 @@ def waits_for_room(evidence: Evidence, order: Order) -> bool:
 
 def _grants(evidence: Evidence, order: Order) -> list[Grant]:
     return [g for g in evidence.grants if g.source is GrantSource.ORDER and g.source_id == str(order.id)]
+
+
+def _of(evidence: Evidence, payment: Payment) -> OrderId | None:
+    """Return whose money moved; the provider knows it where what was heard before its charge names no order."""
+    charge = evidence.world.gateway.charges.get(payment.charge_id or "")
+    return payment.order_id if payment.order_id or charge is None else charge.order_id
+
+
+def _went_back(evidence: Evidence, order: Order) -> tuple[int, int]:
+    """Return what of an order's only charge went back, and the charge, by the provider's own books."""
+    gateway = evidence.world.gateway
+    charges = [c for c in gateway.charges.values() if c.order_id == order.id]
+    if len(charges) != 1:  # which of them paid is a matter of what was heard first
+        return 0, 0
+    back = [r.money.amount for r in gateway.refunds.values() if r.order_id == order.id and r.id not in gateway.undone]
+    return sum(back), charges[0].money.amount
 
 
 def _left(grant: Grant) -> int:

@@ -28,6 +28,7 @@ _AFTER = ("",) * 10 + (
     "asks back",
 )
 
+_REOPENED = 0.3
 _DELAYED = ("",) * 8 + ("arrives", "fails")
 _BOUNCES = ("",) * 3 + ("bounces", "bounces, part")
 
@@ -49,6 +50,8 @@ class Story:
     """What becomes of money that is paid by a slow method: it arrives, or fails; empty for a fast one."""
     arrival: float
     """How long that takes, in seconds; an order stays open for half an hour."""
+    reopened: bool
+    """Whether a bank takes back that a dispute was won."""
     bounces: str
     """Whether money that was sent back does not arrive, and whether more is sent back before that is known."""
 
@@ -69,6 +72,7 @@ class Story:
             delayed=random.choice(_DELAYED),
             arrival=random.choice((60.0, 3600.0, 14400.0)) * random.random(),
             bounces=random.choice(_BOUNCES),
+            reopened=Random(f"{seed}/reopened/{number}").random() < _REOPENED,
         )
 
 
@@ -154,12 +158,15 @@ class Customer:
     async def _regret(self, story: Story, order: Order, user: User) -> None:
         world, cashier = self._world, self._cashier
         if story.after.startswith("panel"):
-            await cashier.give_back(order, 0.4 if story.after == "panel part" else 1.0)
+            cashier.give_back(order, 0.4 if story.after == "panel part" else 1.0)
         elif story.after.startswith("dispute"):
             cashier.dispute(order)
             await asyncio.sleep(story.later)
             if story.after != "dispute":
                 cashier.dispute(order, won=story.after == "dispute won")
+            if story.after == "dispute won" and story.reopened:
+                await asyncio.sleep(story.later)
+                cashier.dispute(order, won=False)
         elif story.after == "blocks bot":
             world.notifier.unreachable(user.id)
         elif story.after == "asks back":

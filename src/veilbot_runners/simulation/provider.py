@@ -59,7 +59,7 @@ class Cashier:
         if not self._paid(order) and not self._world.gateway.checkouts[order.id].processing:
             self.post(self._world.gateway.expire(order.id)[0])
 
-    async def give_back(self, order: Order, share: float) -> None:
+    def give_back(self, order: Order, share: float) -> None:
         """Refund by hand in the provider's own panel."""
         world = self._world
         charges = [charge for charge in world.gateway.charges.values() if charge.order_id == order.id]
@@ -68,10 +68,9 @@ class Cashier:
             return
         amount = max(1, int(charges[0].money.amount * share))
         money = Money(amount=amount, currency=charges[0].money.currency)
-        event = await world.gateway.refund(order, charges[0].id, money, attempt="panel")
-        world.truth.panel.add(event.external_id)
+        body, _ = world.gateway.give_back(order.id, money)
         world.history.note("panel refunds", order.id, money)
-        self.post(world.gateway.deliver(event)[0])
+        self.post(body)
 
     def return_refund(self, refund_id: str) -> None:
         """Let money that went back not reach the customer."""
@@ -80,9 +79,10 @@ class Cashier:
         self.post(self._world.gateway.fail_refund(refund_id)[0])
 
     def dispute(self, order: Order, *, won: bool | None = None) -> None:
-        """Let the bank claim the money back, or decide; each order is disputed once."""
+        """Let the bank claim the money back, or decide, or change its mind; each order is disputed once."""
         known = self._world.truth.disputes.get(order.id)
-        if known != (None if won is None else "open") or not self._paid(order):
+        possible = known is None if won is None else known == "open" or (known == "won" and not won)
+        if not possible or not self._paid(order):
             return
         verdict = {None: "open", True: "won", False: "lost"}[won]
         self._world.truth.disputes[order.id] = verdict

@@ -117,8 +117,6 @@ class Truth:
     """Refunds that failed and that an operator has sent again, by the failure's payment."""
     promised: set[OrderId] = field(default_factory=set)
     """Orders whose operator was told that money will go back."""
-    panel: set[str] = field(default_factory=set)
-    """Refunds that were made in the provider's own panel."""
     disputes: dict[OrderId, str] = field(default_factory=dict)
     """``open``, ``won`` or ``lost``, as the bank says."""
     foreign: dict[ServerId, set[str]] = field(default_factory=dict)

@@ -65,6 +65,7 @@ WAYS: dict[str, Way] = {
     "payment": lambda uow: uow.payments.get(ID),
     "payment of provider": lambda uow: uow.payments.find(Provider.STRIPE, PaymentKind.CHARGE, "x"),
     "payments of order": lambda uow: uow.payments.of_order(ID),
+    "charge locked": lambda uow: uow.payments.lock_charge(Provider.STRIPE, "x"),
     "payments": lambda uow: uow.payments.page(limit=9, after=ID),
     "payments of user": lambda uow: uow.payments.page(limit=9, user_id=ID),
     "payments of user and status": lambda uow: uow.payments.page(limit=9, user_id=ID, status=HELD),
@@ -114,7 +115,10 @@ WAYS: dict[str, Way] = {
     "turn left": lambda uow: uow.turns.leave(7, ID),
     "turns purged": lambda uow: uow.turns.purge(NOW, 9),
 }
-SORTED_FEW = {"jobs claimed", "jobs claimed of kinds", "keys of subscription", "replies purged", "turns purged"}
+SORTED_FEW = {
+    *("jobs claimed", "jobs claimed of kinds", "keys of subscription", "replies purged", "turns purged"),
+    "payments of order",
+}
 """Sorts of the few rows that an index found."""
 
 

@@ -239,7 +239,7 @@ class TestWhatStripeTold:
         served.sandbox.books.dispute(intent)
         odd = books.close_dispute(next(d.id for d in books.disputes.values() if d.intent_id == intent), "won")
         odd_id = json.loads(odd)["id"]
-        books.events[odd_id] = odd.replace('"won"', '"eaten"')
+        books.events[odd_id] = odd.replace('"won"', "null")
         customer = json.loads(odd) | {"id": "evt_customer", "type": "customer.created"}
         books.events["evt_customer"] = json.dumps(customer)
         page = await gateway.told(CLOCK.now() - timedelta(minutes=1), CLOCK.now() + timedelta(minutes=1))

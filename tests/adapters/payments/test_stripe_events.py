@@ -44,7 +44,9 @@ class TestWhatTheySay:
             ("refund.updated", {"status": "canceled"}, Happening.REFUND_FAILED, "re_1", "pi_1", TWO),
             ("charge.dispute.created", {}, Happening.DISPUTED, "du_1", "pi_1", FIVE),
             ("charge.dispute.closed", {"status": "won"}, Happening.DISPUTE_WON, "du_1", "pi_1", FIVE),
-            ("charge.dispute.closed", {"status": "warning_closed"}, Happening.DISPUTE_WON, "du_1", "pi_1", FIVE),
+            ("charge.dispute.created", {"status": "warning_needs_response"}, Happening.INQUIRY, "du_1", "pi_1", FIVE),
+            ("charge.dispute.created", {"status": "warning_under_review"}, Happening.INQUIRY, "du_1", "pi_1", FIVE),
+            ("charge.dispute.funds_withdrawn", {}, Happening.DISPUTED, "du_1", "pi_1", FIVE),
             ("charge.dispute.closed", {"status": "lost"}, Happening.DISPUTE_LOST, "du_1", "pi_1", FIVE),
         ],
     )
@@ -76,6 +78,7 @@ class TestWhatTheySay:
             ("refund.created", {"status": "pending"}),
             ("refund.updated", {"status": "requires_action"}),
             ("refund.updated", {"status": None}),
+            ("charge.dispute.closed", {"status": "warning_closed"}),
             ("payment_intent.succeeded", {}),
             ("charge.refunded", {}),
             ("a.kind.that.is.not.yet", {}),
@@ -83,6 +86,13 @@ class TestWhatTheySay:
     )
     def test_what_is_of_no_concern(self, kind: str, changes: dict[str, Any]) -> None:
         assert read(an_event(kind, **changes)) is None
+
+    @pytest.mark.parametrize("status", ["needs_response", "settled_by_a_coin"])
+    def test_a_dispute_that_ended_nobody_knows_how_is_open_and_for_a_person(self, status: str) -> None:
+        event = read(an_event("charge.dispute.closed", status=status))
+        assert event is not None
+        assert event.happening is Happening.DISPUTED
+        assert event.doubt
 
     @pytest.mark.parametrize("amount", [0, 1, 498, 500, 10**15])
     @pytest.mark.parametrize("currency", ["usd", "eur", "jpy", "kwd"])
@@ -150,7 +160,7 @@ CHANGED: list[tuple[str, dict[str, Any]]] = [
     ("refund.created", {"payment_intent": None, "charge": None}),
     ("charge.dispute.created", {"id": ""}),
     ("charge.dispute.closed", {"status": None}),
-    ("charge.dispute.closed", {"status": "needs_response"}),
+    ("charge.dispute.created", {"status": 5}),
     ("charge.dispute.closed", {"status": []}),
 ]
 
@@ -186,6 +196,7 @@ KINDS = st.sampled_from(
         ASYNC + "failed",
         "refund.updated",
         "charge.dispute.created",
+        "charge.dispute.funds_withdrawn",
         "charge.dispute.closed",
     ]
 )

@@ -8,7 +8,7 @@ from tests.contracts.storage.things import HOUR, NOW, SECOND, a_tariff, a_user, 
 from veilbot_core.domain.errors import AlreadyExists, NotFound
 from veilbot_core.domain.ids import OrderId, SubscriptionId
 from veilbot_core.domain.money import Money
-from veilbot_core.domain.order import Order, OrderStatus
+from veilbot_core.domain.order import Hold, Order, OrderStatus
 from veilbot_core.domain.tariff import Protocol, Terms
 from veilbot_core.ports.storage import Storage
 
@@ -25,6 +25,7 @@ class TestOrders:
             checkout_id="cs_1",
             checkout_url="https://pay.example/ё",
             note="сумма",
+            held_for=Hold.DISPUTE,
             paid_at=NOW,
             closed_at=NOW + SECOND,
         )

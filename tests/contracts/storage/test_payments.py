@@ -1,5 +1,6 @@
 """Movements of money and the inbox of providers' events."""
 
+import asyncio
 from dataclasses import replace
 from datetime import timedelta
 
@@ -10,7 +11,7 @@ from veilbot_core.domain.errors import NotFound
 from veilbot_core.domain.ids import OrderId, PaymentId
 from veilbot_core.domain.money import Money
 from veilbot_core.domain.payment import Payment, PaymentKind, PaymentStatus, Provider
-from veilbot_core.ports.storage import Storage
+from veilbot_core.ports.storage import Storage, UnitOfWork
 
 
 class TestPayments:
@@ -69,6 +70,46 @@ class TestPayments:
         payments = [a_payment(order), a_payment(other), a_payment(order, kind=PaymentKind.REFUND)]
         await storage.write(lambda uow: [uow.payments.add(p) for p in payments])
         assert list(await storage.read(lambda uow: uow.payments.of_order(order.id))) == [payments[0], payments[2]]
+
+    async def test_what_was_booked_before_its_charge_belongs_to_the_order_of_that(self, storage: Storage) -> None:
+        order, other = (await open_shop(storage)).order(), (await open_shop(storage)).order()
+        await storage.write(lambda uow: [uow.orders.add(o) for o in (order, other)])
+        refund, dispute = PaymentKind.REFUND, PaymentKind.DISPUTE
+        payments = [
+            a_payment(kind=refund, charge_id="pi_1"),
+            a_payment(kind=refund, charge_id="pi_2"),
+            a_payment(order, external_id="pi_1"),
+            a_payment(kind=dispute, charge_id="pi_1"),
+            a_payment(other, external_id="pi_3", charge_id="pi_3"),
+            a_payment(order, kind=refund, charge_id="pi_1"),
+            a_payment(kind=refund),
+        ]
+        await storage.write(lambda uow: [uow.payments.add(p) for p in payments])
+        mine = [payments[0], payments[2], payments[3], payments[5]]
+        assert list(await storage.read(lambda uow: uow.payments.of_order(order.id))) == mine
+        assert list(await storage.read(lambda uow: uow.payments.of_order(other.id))) == [payments[4]]
+
+    async def test_of_a_charge_and_its_refund_side_by_side_the_second_finds_the_first(self, storage: Storage) -> None:
+        order = (await open_shop(storage)).order()
+        await storage.write(lambda uow: uow.orders.add(order))
+
+        async def book(payment: Payment, charge_id: str, other: PaymentKind, other_id: str) -> bool:
+            def work(uow: UnitOfWork) -> bool:
+                uow.payments.lock_charge(Provider.STRIPE, charge_id)
+                found = uow.payments.find(Provider.STRIPE, other, other_id) is not None
+                uow.payments.add(payment)
+                return found
+
+            return await storage.write(work)
+
+        for n in range(20):
+            charge = a_payment(order, external_id=f"pi_{n}")
+            refund = a_payment(kind=PaymentKind.REFUND, external_id=f"re_{n}", charge_id=f"pi_{n}")
+            found = await asyncio.gather(
+                book(charge, f"pi_{n}", PaymentKind.REFUND, f"re_{n}"),
+                book(refund, f"pi_{n}", PaymentKind.CHARGE, f"pi_{n}"),
+            )
+            assert sorted(found) == [False, True]
 
 
 class TestPaymentPages:

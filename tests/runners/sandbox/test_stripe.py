@@ -203,7 +203,8 @@ class TestWebhooks:
         dispute = await served.act(f"/charges/{intent}/dispute")
         await served.act(f"/disputes/{dispute['id']}/close", status="lost")
         kinds = [json.loads(body)["type"] for body, _ in served.heard]
-        assert kinds == ["checkout.session.completed", "charge.dispute.created", "charge.dispute.closed"]
+        told = [f"charge.dispute.{what}" for what in ("created", "funds_withdrawn", "closed")]
+        assert kinds == ["checkout.session.completed", *told]
 
 
 class TestScripts:

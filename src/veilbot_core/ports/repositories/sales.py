@@ -71,8 +71,18 @@ class Payments(Protocol):
         """Return the payment with the provider's id."""
 
     @abstractmethod
+    def lock_charge(self, provider: Provider, charge_id: str) -> None:
+        """Let nobody else book anything about a charge until this unit of work ends; it may be unknown yet.
+
+        Whoever locks it first is seen by whoever waited: of a charge and its refund, the second finds the first.
+        """
+
+    @abstractmethod
     def of_order(self, order_id: OrderId) -> Sequence[Payment]:
-        """Return all movements of one order, oldest first."""
+        """Return all movements of one order, oldest first.
+
+        A refund or a dispute that was booked before its charge names no order: it belongs to the order of its charge.
+        """
 
     @abstractmethod
     def page(
