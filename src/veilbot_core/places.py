@@ -36,25 +36,26 @@ class Places:
         mine = [key for key in keys if key.protocol is protocol]
         mine.sort(key=lambda k: (not k.desired.present, k not in lasts, not k.placed))
         key = (
-            next((k for k in mine if k.placed and self._stays(k, lasts=k in lasts)), None)
+            next((k for k in mine if k.placed and self._stays(subscription, k, lasts=k in lasts)), None)
             or self._taken(subscription, protocol, mine, now)
-            or self._kept(mine, state, now)
+            or self._kept(subscription, mine, state, now)
         )
         if key is None:
             raise NoCapacity
         return key if key.desired.present else _instead(key, mine)
 
-    def _stays(self, key: Key, *, lasts: bool) -> bool:
+    def _stays(self, subscription: Subscription, key: Key, *, lasts: bool) -> bool:
         """Say whether a key may be where it has its place: one that is wanted may while its server drains."""
         server = self.servers[key.server_id]
         left = self.leaving is not None and server.id == self.leaving.id
-        return not left and (server.status is ServerStatus.ACTIVE or (lasts and server.status is ServerStatus.DRAINING))
+        if left or not _serves(server, subscription):
+            return False
+        return server.status is ServerStatus.ACTIVE or (lasts and server.status is ServerStatus.DRAINING)
 
     def _taken(self, subscription: Subscription, protocol: Protocol, mine: Sequence[Key], now: datetime) -> Key | None:
         """Take a place on the best server: where it was before, if there is room, else a new one."""
-        terms, country, vip = subscription.terms, subscription.country, subscription.vip
         fitting = [s for s in self.servers.values() if s.protocol is protocol]
-        best = {s.id: s for s in rank(s for s in fitting if serves(s, terms, country=country, vip=vip))}
+        best = {s.id: s for s in rank(s for s in fitting if _serves(s, subscription))}
         for key in mine:
             if key.server_id in best and self.uow.servers.take_place(best.pop(key.server_id).id):
                 return key.place(held=True)
@@ -63,15 +64,20 @@ class Places:
                 return _made(subscription, server, now)
         return None
 
-    def _kept(self, mine: Sequence[Key], state: KeyState, now: datetime) -> Key | None:
+    def _kept(self, subscription: Subscription, mine: Sequence[Key], state: KeyState, now: datetime) -> Key | None:
         """Return one that has a place on a server that takes no more, unless somebody would have to call it in vain."""
         if self.leaving is not None:
             return None
         for key in mine:
-            called = self.servers[key.server_id].status is not ServerStatus.DISABLED
-            if key.placed and (called or key.want(state, now).settled):
+            server = self.servers[key.server_id]
+            called = server.status is not ServerStatus.DISABLED
+            if key.placed and _serves(server, subscription) and (called or key.want(state, now).settled):
                 return key
         return None
+
+
+def _serves(server: Server, subscription: Subscription) -> bool:
+    return serves(server, subscription.terms, country=subscription.country, vip=subscription.vip)
 
 
 def _instead(key: Key, mine: Sequence[Key]) -> Key:
