@@ -7,7 +7,7 @@ from datetime import datetime
 from veilbot_core.domain.errors import NoCapacity
 from veilbot_core.domain.ids import ServerId
 from veilbot_core.domain.key import ABSENT, Key, KeyState, lasting
-from veilbot_core.domain.server import Server, ServerStatus, rank, serves
+from veilbot_core.domain.server import Server, ServerStatus, keeps, rank
 from veilbot_core.domain.subscription import Subscription
 from veilbot_core.domain.tariff import Protocol
 from veilbot_core.ports.storage import UnitOfWork
@@ -21,6 +21,8 @@ class Places:
     servers: Mapping[ServerId, Server]
     leaving: Server | None = None
     """The one that is to be left."""
+    paid: bool = False
+    """Whether an order waits for the keys."""
 
     def find(
         self, subscription: Subscription, protocol: Protocol, keys: Sequence[Key], state: KeyState, now: datetime
@@ -48,14 +50,14 @@ class Places:
         """Say whether a key may be where it has its place: one that is wanted may while its server drains."""
         server = self.servers[key.server_id]
         left = self.leaving is not None and server.id == self.leaving.id
-        if left or not _serves(server, subscription):
+        if left or not _keeps(server, subscription):
             return False
         return server.status is ServerStatus.ACTIVE or (lasts and server.status is ServerStatus.DRAINING)
 
     def _taken(self, subscription: Subscription, protocol: Protocol, mine: Sequence[Key], now: datetime) -> Key | None:
         """Take a place on the best server: where it was before, if there is room, else a new one."""
         fitting = [s for s in self.servers.values() if s.protocol is protocol]
-        best = {s.id: s for s in rank(s for s in fitting if _serves(s, subscription))}
+        best = {s.id: s for s in rank(s for s in fitting if _keeps(s, subscription))}
         for key in mine:
             if key.server_id in best and self.uow.servers.take_place(best.pop(key.server_id).id):
                 return key.place(held=True)
@@ -65,19 +67,21 @@ class Places:
         return None
 
     def _kept(self, subscription: Subscription, mine: Sequence[Key], state: KeyState, now: datetime) -> Key | None:
-        """Return one that has a place on a server that takes no more, unless somebody would have to call it in vain."""
+        """Return one that has a place on a server that takes no more.
+
+        Where nobody paid for another one, any is good enough that is as it is wanted, so that no call is made in vain.
+        """
         if self.leaving is not None:
             return None
         for key in mine:
-            server = self.servers[key.server_id]
-            called = server.status is not ServerStatus.DISABLED
-            if key.placed and _serves(server, subscription) and (called or key.want(state, now).settled):
+            good = _keeps(self.servers[key.server_id], subscription)
+            if key.placed and (good or (not self.paid and key.want(state, now).settled)):
                 return key
         return None
 
 
-def _serves(server: Server, subscription: Subscription) -> bool:
-    return serves(server, subscription.terms, country=subscription.country, vip=subscription.vip)
+def _keeps(server: Server, subscription: Subscription) -> bool:
+    return keeps(server, subscription.terms, country=subscription.country, vip=subscription.vip)
 
 
 def _instead(key: Key, mine: Sequence[Key]) -> Key:

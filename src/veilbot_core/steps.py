@@ -92,7 +92,8 @@ def reserve(
 ) -> Sequence[Key]:
     """See that the subscription has one wanted key per protocol, each with a place on a server that is called.
 
-    A key on a disabled server, or on one that is left, gets a replacement; the customer keeps it until that works.
+    A key on a server that is disabled, is left or does not serve the terms any more gets a replacement; the customer
+    keeps it until that works.
 
     Args:
         uow: the unit of work.
@@ -109,7 +110,8 @@ def reserve(
     """
     state = KeyState(present=True, limit=None if subscription.vip else subscription.terms.traffic_limit)
     keys = keys_of(uow, [subscription]) if known is None else known
-    places = Places(uow=uow, servers={server.id: server for server in uow.servers.all()}, leaving=leaving)
+    servers = {server.id: server for server in uow.servers.all()}
+    places = Places(uow=uow, servers=servers, leaving=leaving, paid=order_id is not None)
     protocols = subscription.terms.protocols if leaving is None else (leaving.protocol,)
     placed = [places.find(subscription, protocol, keys, state, now) for protocol in protocols]
     if order_id is not None:

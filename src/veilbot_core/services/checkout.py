@@ -11,7 +11,7 @@ from veilbot_core.domain.key import Key
 from veilbot_core.domain.order import Order, OrderStatus
 from veilbot_core.domain.payment import Provider
 from veilbot_core.domain.policy import Policy
-from veilbot_core.domain.server import check_country, serves
+from veilbot_core.domain.server import check_country, keeps
 from veilbot_core.domain.subscription import Subscription
 from veilbot_core.domain.tariff import Terms
 from veilbot_core.ports.clock import Clock
@@ -130,16 +130,15 @@ class Checkout:
     def _check_room(
         self, uow: UnitOfWork, terms: Terms, renewed: Subscription | None, country: str | None, *, vip: bool
     ) -> None:
-        """Refuse before money is taken what could not be delivered; keys that serve these terms need no room."""
+        """Refuse before money is taken what could not be delivered; a key that may stay needs no room."""
         if country is not None:
             check_country(country)
         keys: Sequence[Key] = ()
         if renewed is not None:
             country, vip = renewed.country, renewed.vip
             keys = [key for key in uow.keys.of_subscriptions([renewed.id]) if key.placed]
-        servers = {server.id: server for server in uow.servers.all()}
-        fitting = {s.id for s in servers.values() if serves(s, terms, country=country, vip=vip)}
-        room = {s.protocol for s in servers.values() if s.open and s.id in fitting}
+        fitting = {s.id: s for s in uow.servers.all() if keeps(s, terms, country=country, vip=vip)}
+        room = {s.protocol for s in fitting.values() if s.open}
         if not room.union(key.protocol for key in keys if key.server_id in fitting).issuperset(terms.protocols):
             raise NoCapacity
 
