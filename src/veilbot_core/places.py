@@ -9,7 +9,7 @@ from veilbot_core.domain.ids import ServerId
 from veilbot_core.domain.key import ABSENT, Key, KeyState, lasting
 from veilbot_core.domain.server import Server, ServerStatus, keeps, rank
 from veilbot_core.domain.subscription import Subscription
-from veilbot_core.domain.tariff import Protocol
+from veilbot_core.domain.tariff import Protocol, Terms
 from veilbot_core.ports.storage import UnitOfWork
 
 
@@ -29,7 +29,7 @@ class Places:
     ) -> Key:
         """Return the key of a protocol with a place: one of those that are known, or a new one that is not saved yet.
 
-        Where the customer was given another one, it is to replace that.
+        One that does not work yet is to replace what the customer was given before and is to lose.
 
         Raises:
             NoCapacity: nothing suitable is free.
@@ -44,7 +44,7 @@ class Places:
         )
         if key is None:
             raise NoCapacity
-        return key if key.desired.present else _instead(key, mine)
+        return _instead(key, keys, subscription.terms)
 
     def _stays(self, subscription: Subscription, key: Key, *, lasts: bool) -> bool:
         """Say whether a key may be where it has its place: one that is wanted may while its server drains."""
@@ -84,13 +84,21 @@ def _keeps(server: Server, subscription: Subscription) -> bool:
     return keeps(server, subscription.terms, country=subscription.country, vip=subscription.vip)
 
 
-def _instead(key: Key, mine: Sequence[Key]) -> Key:
-    """Return a key that was not wanted as the one that takes over from those that are."""
-    used = [other for other in mine if other.desired.present and other.access_url is not None]
-    waiting = [other.order_id for other in mine if other.desired.present and other.order_id is not None]
-    if waiting:
+def _instead(key: Key, keys: Sequence[Key], terms: Terms) -> Key:
+    """Return a key as the one that takes over from another that goes: one of its protocol, or of one not in the terms.
+
+    The customer has that until this one works; what works already, or replaces another, is returned as it is.
+    """
+    if key.works or key.replaces is not None:
+        return key
+    going = [k for k in keys if k.desired.present and key.id not in {k.id, k.replaces}]
+    alike = [k for k in going if k.protocol is key.protocol]
+    waiting = [k.order_id for k in alike if k.order_id is not None]
+    if waiting and not key.desired.present:
         key = key.await_for(waiting[0])
-    return key.take_over(min(used, key=lambda k: k.replaces is not None).id if used else None)
+    used = [k for k in going if k.access_url is not None and (k in alike or k.protocol not in terms.protocols)]
+    used.sort(key=lambda k: (k not in alike, k.replaces is not None))
+    return key.take_over(used[0].id if used else None)
 
 
 def _made(subscription: Subscription, server: Server, now: datetime) -> Key:

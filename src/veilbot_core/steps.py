@@ -11,6 +11,7 @@ from veilbot_core.domain.key import ABSENT, Key, KeyState, lasting
 from veilbot_core.domain.order import Order, OrderStatus
 from veilbot_core.domain.server import Server
 from veilbot_core.domain.subscription import Subscription, fold
+from veilbot_core.domain.tariff import Protocol
 from veilbot_core.places import Places
 from veilbot_core.ports.ids import Ids
 from veilbot_core.ports.notifier import Access
@@ -92,6 +93,7 @@ def reserve(
 ) -> Sequence[Key]:
     """See that the subscription has one wanted key per protocol, each with a place on a server that is called.
 
+    What it has beside these goes, a key of a protocol that is not in its terms, too.
     A key on a server that is disabled, is left or does not serve the terms any more gets a replacement; the customer
     keeps it until that works.
 
@@ -112,13 +114,16 @@ def reserve(
     keys = keys_of(uow, [subscription]) if known is None else known
     servers = {server.id: server for server in uow.servers.all()}
     places = Places(uow=uow, servers=servers, leaving=leaving, paid=order_id is not None)
-    protocols = subscription.terms.protocols if leaving is None else (leaving.protocol,)
+    meant = tuple(Protocol) if leaving is None else (leaving.protocol,)
+    protocols = [protocol for protocol in subscription.terms.protocols if protocol in meant]
     placed = [places.find(subscription, protocol, keys, state, now) for protocol in protocols]
+    chosen = {key.id for key in placed}
+    placed = [key.take_over(None) if key.replaces in chosen else key for key in placed]
     if order_id is not None:
         placed = [key.await_for(order_id) for key in placed]
-    stay = {key.id for key in placed} | {key.replaces for key in placed}
-    want(uow, [k for k in keys if k.desired.present and k.protocol in protocols and k.id not in stay], ABSENT, now)
-    new = {key.id for key in placed} - {key.id for key in keys}
+    stay = chosen | {key.replaces for key in placed}
+    want(uow, [k for k in keys if k.desired.present and k.protocol in meant and k.id not in stay], ABSENT, now)
+    new = chosen - {key.id for key in keys}
     made = [key.want(state, now) for key in placed if key.id in new]
     for key in made:
         uow.keys.add(key)

@@ -10,9 +10,10 @@ from veilbot_core.domain.ids import ServerId
 from veilbot_core.domain.key import lasting
 from veilbot_core.domain.order import Order, OrderStatus
 from veilbot_core.domain.server import AccessLevel, Server, ServerStatus
-from veilbot_core.domain.tariff import Tariff
+from veilbot_core.domain.tariff import Protocol, Tariff
 from veilbot_core.domain.user import User
 from veilbot_core.ports.notifier import Notice
+from veilbot_core.ports.storage import UnitOfWork
 
 
 @pytest.fixture
@@ -158,3 +159,94 @@ class TestGroups:
         assert (await renew(world, ann, premium)).status is OrderStatus.FULFILLED
         assert (len(world.remote(cheap)), len(world.remote(fine))) == (0, 1)
         assert await servers_of(world, ann) == [fine.id]
+
+
+class TestProtocols:
+    """One key per protocol of the terms, and none of any other."""
+
+    @pytest.fixture
+    async def xray(self, world: World) -> Server:
+        return await world.server(protocol=Protocol.V2RAY, capacity=10)
+
+    @pytest.fixture
+    async def both(self, world: World) -> Tariff:
+        return await world.tariff(name="Both", protocols=(Protocol.OUTLINE, Protocol.V2RAY))
+
+    @pytest.fixture
+    async def v2ray(self, world: World) -> Tariff:
+        return await world.tariff(name="V2Ray", protocols=(Protocol.V2RAY,))
+
+    async def test_what_is_not_bought_again_goes(
+        self, world: World, server: Server, xray: Server, both: Tariff, tariff: Tariff, ann: User
+    ) -> None:
+        await world.buy(ann, both)
+        assert (await renew(world, ann, tariff)).status is OrderStatus.FULFILLED
+        assert (len(world.remote(server)), len(world.remote(xray))) == (1, 0)
+        assert len((await world.holding(ann)).keys) == 1
+        assert Notice.MOVED not in world.notifier.notices_of(ann.id)
+
+    async def test_a_server_that_served_the_other_protocol_can_be_emptied(
+        self, world: World, server: Server, xray: Server, tariff: Tariff, v2ray: Tariff, ann: User
+    ) -> None:
+        await world.buy(ann, tariff)
+        assert (await renew(world, ann, v2ray)).status is OrderStatus.FULFILLED
+        assert (len(world.remote(server)), len(world.remote(xray))) == (0, 1)
+        await world.app.moving.ask(server.id)
+        await world.settle()
+        assert world.alerts() == []
+
+    async def test_the_key_of_the_other_protocol_stays_until_the_new_one_works(
+        self, world: World, server: Server, xray: Server, tariff: Tariff, v2ray: Tariff, ann: User
+    ) -> None:
+        await world.buy(ann, tariff)
+        before = await world.holding(ann)
+        world.out.v2ray.down(xray.id)
+        order = await renew(world, ann, v2ray)
+        assert order.status is OrderStatus.PAID
+        assert ((await world.holding(ann)).keys, len(world.remote(server))) == (before.keys, 1)
+        world.out.v2ray.up(xray.id)
+        await world.advance(5 * MINUTE)
+        assert await world.status(order) is OrderStatus.FULFILLED
+        assert (len(world.remote(server)), len(world.remote(xray))) == (0, 1)
+
+    async def test_one_that_works_stays_until_the_one_that_is_bought_does(
+        self, world: World, server: Server, xray: Server, both: Tariff, tariff: Tariff, ann: User
+    ) -> None:
+        world.vpn.down(server.id)
+        first = await world.buy(ann, both)
+        second = await renew(world, ann, tariff)
+        assert {first.status, second.status} == {OrderStatus.PAID}
+        assert len(world.remote(xray)) == len((await world.holding(ann)).keys) == 1
+        world.vpn.up(server.id)
+        await world.advance(5 * MINUTE)
+        assert {await world.status(first), await world.status(second)} == {OrderStatus.FULFILLED}
+        assert (len(world.remote(server)), len(world.remote(xray))) == (1, 0)
+
+    async def test_who_buys_both_before_that_keeps_both(
+        self, world: World, server: Server, xray: Server, both: Tariff, tariff: Tariff, v2ray: Tariff, ann: User
+    ) -> None:
+        await world.buy(ann, tariff)
+        world.out.v2ray.down(xray.id)
+        await renew(world, ann, v2ray)
+        order = await renew(world, ann, both)
+        world.out.v2ray.up(xray.id)
+        await world.advance(5 * MINUTE)
+        assert await world.status(order) is OrderStatus.FULFILLED
+        assert (len(world.remote(server)), len(world.remote(xray))) == (1, 1)
+        assert {key.settled for key in await world.keys(ann)} == {True}
+
+    async def test_what_was_forgotten_before_goes_when_its_server_is_emptied(
+        self, world: World, server: Server, xray: Server, both: Tariff, tariff: Tariff, ann: User
+    ) -> None:
+        await world.buy(ann, both)
+        subscription = await world.subscription(ann)
+
+        def forget(uow: UnitOfWork) -> None:
+            locked = uow.subscriptions.lock(subscription.id)
+            uow.subscriptions.save(locked.renew(tariff.id, tariff.terms))
+
+        await world.out.storage.write(forget)
+        await world.app.moving.ask(xray.id)
+        await world.settle()
+        assert (len(world.remote(server)), len(world.remote(xray))) == (1, 0)
+        assert world.alerts() == []
