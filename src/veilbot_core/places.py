@@ -15,14 +15,24 @@ from veilbot_core.ports.storage import UnitOfWork
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Places:
-    """The servers as they are now."""
+    """The servers as one look saw them; a second one in the same unit of work may see others (READ COMMITTED)."""
 
     uow: UnitOfWork
     servers: Mapping[ServerId, Server]
-    leaving: Server | None = None
+    leaving: ServerId | None = None
     """The one that is to be left."""
     paid: bool = False
     """Whether an order waits for the keys."""
+
+    @classmethod
+    def look(cls, uow: UnitOfWork, *, leaving: ServerId | None = None, paid: bool = False) -> "Places":
+        """Look at the servers; what was read before, such as keys, is on one of them."""
+        return cls(uow=uow, servers={s.id: s for s in uow.servers.all()}, leaving=leaving, paid=paid)
+
+    @property
+    def protocols(self) -> Sequence[Protocol]:
+        """Whose keys this is about."""
+        return tuple(Protocol) if self.leaving is None else (self.servers[self.leaving].protocol,)
 
     def find(
         self, subscription: Subscription, protocol: Protocol, keys: Sequence[Key], state: KeyState, now: datetime
@@ -49,14 +59,17 @@ class Places:
     def _stays(self, subscription: Subscription, key: Key, *, lasts: bool) -> bool:
         """Say whether a key may be where it has its place: one that is wanted may while its server drains."""
         server = self.servers[key.server_id]
-        left = self.leaving is not None and server.id == self.leaving.id
-        if left or not _keeps(server, subscription):
+        if server.id == self.leaving or not _keeps(server, subscription):
             return False
         return server.status is ServerStatus.ACTIVE or (lasts and server.status is ServerStatus.DRAINING)
 
     def _taken(self, subscription: Subscription, protocol: Protocol, mine: Sequence[Key], now: datetime) -> Key | None:
-        """Take a place on the best server: where it was before, if there is room, else a new one."""
-        fitting = [s for s in self.servers.values() if s.protocol is protocol]
+        """Take a place on the best server: where it was before, if there is room, else a new one.
+
+        Never a second one where a key has one, and none on the server that is left.
+        """
+        not_there = {self.leaving, *(key.server_id for key in mine if key.placed)}
+        fitting = [s for s in self.servers.values() if s.protocol is protocol and s.id not in not_there]
         best = {s.id: s for s in rank(s for s in fitting if _keeps(s, subscription))}
         for key in mine:
             if key.server_id in best and self.uow.servers.take_place(best.pop(key.server_id).id):
