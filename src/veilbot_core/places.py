@@ -100,9 +100,9 @@ def _keeps(server: Server, subscription: Subscription) -> bool:
 def _instead(key: Key, keys: Sequence[Key], terms: Terms) -> Key:
     """Return a key as the one that takes over from another that goes: one of its protocol, or of one not in the terms.
 
-    The customer has that until this one works; what works already, or replaces another, is returned as it is.
+    The customer has that until this one works; what works already is returned as it is.
     """
-    if key.works or key.replaces is not None:
+    if key.works:
         return key
     going = [k for k in keys if k.desired.present and key.id not in {k.id, k.replaces}]
     alike = [k for k in going if k.protocol is key.protocol]
@@ -110,7 +110,7 @@ def _instead(key: Key, keys: Sequence[Key], terms: Terms) -> Key:
     if waiting and not key.desired.present:
         key = key.await_for(waiting[0])
     used = [k for k in going if k.access_url is not None and (k in alike or k.protocol not in terms.protocols)]
-    used.sort(key=lambda k: (k not in alike, k.replaces is not None))
+    used.sort(key=lambda k: (not k.works, k not in alike, k.replaces is not None))
     return key.take_over(used[0].id if used else None)
 
 

@@ -7,7 +7,7 @@ from tests.services.world import DAY, HOUR, MINUTE, World, ids
 
 from veilbot_core.domain.errors import NoCapacity
 from veilbot_core.domain.ids import ServerId
-from veilbot_core.domain.key import lasting
+from veilbot_core.domain.key import ABSENT, lasting
 from veilbot_core.domain.order import Order, OrderStatus
 from veilbot_core.domain.server import AccessLevel, Server, ServerStatus
 from veilbot_core.domain.tariff import Protocol, Tariff
@@ -221,6 +221,23 @@ class TestProtocols:
         await world.advance(5 * MINUTE)
         assert {await world.status(first), await world.status(second)} == {OrderStatus.FULFILLED}
         assert (len(world.remote(server)), len(world.remote(xray))) == (1, 0)
+
+    async def test_what_works_stays_rather_than_what_is_lost(
+        self, world: World, server: Server, xray: Server, both: Tariff, tariff: Tariff, ann: User
+    ) -> None:
+        await world.buy(ann, both)
+        (lost,) = [key.id for key in await world.keys(ann) if key.server_id == server.id]
+        now, other = world.out.clock.now(), await world.server()
+        await world.out.storage.write(lambda uow: uow.keys.save(uow.keys.lock(lost).seen(ABSENT, now)))
+        world.vpn.down(server.id)
+        world.vpn.down(other.id)
+        await world.app.moving.ask(server.id)
+        await world.settle()
+        assert (await renew(world, ann, tariff)).status is OrderStatus.PAID
+        assert len(world.remote(xray)) == len((await world.holding(ann)).keys) == 1
+        world.vpn.up(other.id)
+        await world.advance(5 * MINUTE)
+        assert (len(world.remote(other)), len(world.remote(xray))) == (1, 0)
 
     async def test_who_buys_both_before_that_keeps_both(
         self, world: World, server: Server, xray: Server, both: Tariff, tariff: Tariff, v2ray: Tariff, ann: User
