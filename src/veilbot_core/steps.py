@@ -9,7 +9,6 @@ from veilbot_core.domain.ids import EventId, OrderId, ServerId
 from veilbot_core.domain.jobs import Job, JobKind
 from veilbot_core.domain.key import ABSENT, Key, KeyState, lasting
 from veilbot_core.domain.order import Hold, Order, OrderStatus
-from veilbot_core.domain.server import Server
 from veilbot_core.domain.subscription import Subscription, fold
 from veilbot_core.places import Places
 from veilbot_core.ports.ids import Ids
@@ -88,11 +87,13 @@ def reserve(
     *,
     order_id: OrderId | None = None,
     known: Sequence[Key] | None = None,
-    leaving: Server | None = None,
+    places: Places | None = None,
 ) -> Sequence[Key]:
     """See that the subscription has one wanted key per protocol, each with a place on a server that is called.
 
-    A key on a disabled server, or on one that is left, gets a replacement; the customer keeps it until that works.
+    What it has beside these goes, a key of a protocol that is not in its terms, too.
+    A key on a server that is disabled, is left or does not serve the terms any more gets a replacement; the customer
+    keeps it until that works.
 
     Args:
         uow: the unit of work.
@@ -100,7 +101,8 @@ def reserve(
         now: the time.
         order_id: the order that waits for them.
         known: its keys, locked, where the caller has them already.
-        leaving: the server that its key is to leave; keys of other protocols stay as they are.
+        places: where the caller looked at the servers already; if one is to be left, keys of other protocols stay
+            as they are.
 
     Returns: the wanted keys; the ones that are not settled have been asked for.
 
@@ -109,14 +111,18 @@ def reserve(
     """
     state = KeyState(present=True, limit=None if subscription.vip else subscription.terms.traffic_limit)
     keys = keys_of(uow, [subscription]) if known is None else known
-    places = Places(uow=uow, servers={server.id: server for server in uow.servers.all()}, leaving=leaving)
-    protocols = subscription.terms.protocols if leaving is None else (leaving.protocol,)
+    places = places or Places.look(uow, paid=order_id is not None)
+    protocols = [protocol for protocol in subscription.terms.protocols if protocol in places.protocols]
     placed = [places.find(subscription, protocol, keys, state, now) for protocol in protocols]
+    chosen = {key.id for key in placed}
+    placed = [key.take_over(None) if key.replaces in chosen else key for key in placed]
     if order_id is not None:
         placed = [key.await_for(order_id) for key in placed]
-    stay = {key.id for key in placed} | {key.replaces for key in placed}
-    want(uow, [k for k in keys if k.desired.present and k.protocol in protocols and k.id not in stay], ABSENT, now)
-    new = {key.id for key in placed} - {key.id for key in keys}
+    stay = chosen | {key.replaces for key in placed}
+    want(
+        uow, [k for k in keys if k.desired.present and k.protocol in places.protocols and k.id not in stay], ABSENT, now
+    )
+    new = chosen - {key.id for key in keys}
     made = [key.want(state, now) for key in placed if key.id in new]
     for key in made:
         uow.keys.add(key)

@@ -1,12 +1,14 @@
 """The choice of a server is a pure function."""
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from tests.contracts.storage.things import NOW, SECOND, a_server
 
 from veilbot_core.domain.errors import InvalidInput
-from veilbot_core.domain.server import AccessLevel, Server, ServerStatus, rank, serves
+from veilbot_core.domain.server import AccessLevel, Server, ServerStatus, keeps, rank, serves
 from veilbot_core.domain.tariff import Protocol, Terms
 
 MONTH = Terms(name="Month", days=30)
@@ -109,6 +111,32 @@ class TestServes:
     def test_a_full_or_hidden_server_still_serves_what_it_has(self) -> None:
         server = a_server(capacity=1, reserved=1, status=ServerStatus.DRAINING, down_since=NOW)
         assert serves(server, MONTH, country=None, vip=False)
+
+
+class TestKeeps:
+    @pytest.mark.parametrize(
+        ("changes", "kept"),
+        [
+            ({}, True),
+            ({"reserved": 10}, True),
+            ({"capacity": 0}, True),
+            ({"down_since": NOW}, True),
+            ({"status": ServerStatus.DRAINING}, True),
+            ({"status": ServerStatus.DISABLED}, False),
+            ({"group": "elsewhere"}, False),
+            ({"access": AccessLevel.VIP}, False),
+            ({"country": "DE"}, False),
+            ({"protocol": Protocol.V2RAY}, False),
+        ],
+        ids=str,
+    )
+    def test_only_the_terms_and_being_disabled_take_a_key_from_its_server(
+        self,
+        changes: dict[str, object],
+        kept: bool,  # noqa: FBT001 - a case of the table
+    ) -> None:
+        terms = replace(MONTH, groups=("here",))
+        assert keeps(a_server(**{"group": "here"} | changes), terms, country="NL", vip=False) is kept
 
 
 class TestRank:

@@ -93,7 +93,7 @@ class LastDisputeDecides(Books):
 BUGS = (
     Bug(
         name="a refund is made anew on each attempt",
-        first=18,
+        first=16,
         guard="the refund's key is derived from the order",
         breaks="refunds_take_back_what_they_paid_for",
         faults="providers",
@@ -109,7 +109,7 @@ BUGS = (
     ),
     Bug(
         name="what was paid back goes on for the grace",
-        first=33,
+        first=7,
         guard="time that a refund took back has no grace",
         breaks="refunded_access_is_over",
         faults="none",

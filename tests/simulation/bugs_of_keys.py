@@ -154,7 +154,7 @@ BUGS = (
     ),
     Bug(
         name="an unclear answer is taken for a yes",
-        first=35,
+        first=5,
         guard="what may have happened is looked at before it is believed",
         breaks="a_live_subscription_has_its_keys",
         faults="servers",
@@ -162,7 +162,7 @@ BUGS = (
     ),
     Bug(
         name="an error names the server's secret address",
-        first=18,
+        first=4,
         guard="errors of adapters hold no secret",
         breaks="no_secret_is_told",
         faults="servers",
@@ -170,6 +170,7 @@ BUGS = (
     ),
     Bug(
         name="the traffic limit is not set",
+        first=7,
         guard="a key is issued with its limit",
         breaks="a_live_subscription_has_its_keys",
         faults="none",
@@ -177,7 +178,7 @@ BUGS = (
     ),
     Bug(
         name="nobody repairs a server that lost its users",
-        first=11,
+        first=12,
         guard="the reconciler",
         breaks="a_live_subscription_has_its_keys",
         faults="servers",
@@ -201,7 +202,7 @@ BUGS = (
     ),
     Bug(
         name="a place is given back twice",
-        first=5,
+        first=9,
         guard="a place is freed once",
         breaks="places_counted_are_keys_placed",
         faults="none",
@@ -216,7 +217,6 @@ BUGS = (
     ),
     Bug(
         name="keys stay after the end",
-        first=3,
         guard="expiry takes keys away after the grace",
         breaks="an_ended_subscription_has_no_keys",
         faults="none",

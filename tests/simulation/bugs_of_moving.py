@@ -60,7 +60,7 @@ BUGS = (
     ),
     Bug(
         name="the old key stays beside the new one",
-        first=12,
+        first=7,
         guard="one key per subscription and protocol is wanted when the new one works",
         breaks="a_live_subscription_has_its_keys",
         faults="none",
@@ -68,7 +68,7 @@ BUGS = (
     ),
     Bug(
         name="nobody tells whose key has moved",
-        first=12,
+        first=5,
         guard="the fact that a key moved brings the message with it",
         breaks="moved_customers_are_told",
         faults="none",

@@ -9,6 +9,7 @@ from tests.simulation import (
     bugs_of_money,
     bugs_of_moving,
     bugs_of_slow_money,
+    bugs_of_terms,
     bugs_of_tickets,
     bugs_of_work,
 )
@@ -19,6 +20,7 @@ from veilbot_runners.simulation import Outcome, Scenario, invariants, read_fault
 BUGS = (
     *(*bugs_of_money.BUGS, *bugs_of_claims.BUGS, *bugs_of_keys.BUGS),
     *(*bugs_of_moving.BUGS, *bugs_of_work.BUGS, *bugs_of_tickets.BUGS, *bugs_of_slow_money.BUGS),
+    *bugs_of_terms.BUGS,
 )
 WITHIN = 500
 SEEN_WHILE_IT_RUNS = frozenset(
@@ -26,6 +28,7 @@ SEEN_WHILE_IT_RUNS = frozenset(
         *("states_only_move_forward", "traffic_only_grows", "no_secret_is_told"),
         *("no_step_fails_by_itself", "workers_survive", "nobody_is_left_without_a_key"),
         *("nothing_runs_beside_itself", "money_on_its_way_keeps_its_order_open"),
+        "nothing_is_sold_without_room",
     }
 )
 

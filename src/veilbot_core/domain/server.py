@@ -101,6 +101,14 @@ def serves(server: Server, terms: Terms, *, country: str | None, vip: bool, paid
     )
 
 
+def keeps(server: Server, terms: Terms, *, country: str | None, vip: bool) -> bool:
+    """Say whether a customer with these terms may go on with a key that ``server`` has, whether it takes more or not.
+
+    One that is disabled is called by nobody, so that its keys are of no use as far as we know.
+    """
+    return server.status is not ServerStatus.DISABLED and serves(server, terms, country=country, vip=vip)
+
+
 def rank(servers: Iterable[Server]) -> list[Server]:
     """Return the servers that take keys, best first: most free weighted places, ties by id."""
     return sorted((s for s in servers if s.open), key=lambda s: (-s.free * s.weight, s.id))

@@ -8,10 +8,11 @@ from veilbot_core.domain.errors import GatewayOff, NoCapacity, NotFound, Refused
 from veilbot_core.domain.events import EventType
 from veilbot_core.domain.ids import OrderId, SubscriptionId, TariffId, UserId
 from veilbot_core.domain.jobs import Job, JobKind
+from veilbot_core.domain.key import Key
 from veilbot_core.domain.order import Order, OrderStatus
 from veilbot_core.domain.payment import Provider
 from veilbot_core.domain.policy import Policy
-from veilbot_core.domain.server import check_country, serves
+from veilbot_core.domain.server import check_country, keeps
 from veilbot_core.domain.subscription import Subscription
 from veilbot_core.domain.tariff import Terms
 from veilbot_core.ports.clock import Clock
@@ -139,18 +140,17 @@ class Checkout:
     def _check_room(
         self, uow: UnitOfWork, terms: Terms, renewed: Subscription | None, country: str | None, *, vip: bool
     ) -> None:
-        """Refuse before money is taken what could not be delivered; keys that are in place need no room."""
+        """Refuse before money is taken what could not be delivered; a key that may stay needs no room."""
         if country is not None:
             check_country(country)
-        placed = set()
+        keys: Sequence[Key] = ()
         if renewed is not None:
-            country = renewed.country
-            placed = {k.protocol for k in uow.keys.of_subscriptions([renewed.id]) if k.placed}
-        servers = uow.servers.all()
-        for protocol in terms.protocols:
-            room = (s.open and s.protocol is protocol and serves(s, terms, country=country, vip=vip) for s in servers)
-            if protocol not in placed and not any(room):
-                raise NoCapacity
+            country, vip = renewed.country, renewed.vip
+            keys = [key for key in uow.keys.of_subscriptions([renewed.id]) if key.placed]
+        fitting = {s.id: s for s in uow.servers.all() if keeps(s, terms, country=country, vip=vip)}
+        room = {s.protocol for s in fitting.values() if s.open}
+        if not room.union(key.protocol for key in keys if key.server_id in fitting).issuperset(terms.protocols):
+            raise NoCapacity
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,7 @@ from veilbot_core.domain.jobs import Job, JobKind
 from veilbot_core.domain.key import Key, lasting
 from veilbot_core.domain.policy import Policy
 from veilbot_core.domain.server import Server, ServerStatus
+from veilbot_core.places import Places
 from veilbot_core.ports.clock import Clock
 from veilbot_core.ports.failpoints import Failpoints, Point
 from veilbot_core.ports.storage import Storage, UnitOfWork
@@ -80,10 +81,12 @@ class Moving:
         def work(uow: UnitOfWork) -> None:
             now = self.clock.now()
             subscription = uow.subscriptions.lock(key.subscription_id)
-            server, keys = uow.servers.get(key.server_id), keys_of(uow, [subscription])
-            moves = key.id in {one.id for one in lasting(keys)}
-            if moves and server.status is not ServerStatus.ACTIVE and subscription.wants_keys(now, self.policy.grace):
-                reserve(uow, subscription, now, known=keys, leaving=server)
+            keys = keys_of(uow, [subscription])
+            places = Places.look(uow, leaving=key.server_id)
+            used = places.servers[key.server_id].status is ServerStatus.ACTIVE
+            moves = not used and key.id in {one.id for one in lasting(keys)}
+            if moves and subscription.wants_keys(now, self.policy.grace):
+                reserve(uow, subscription, now, known=keys, places=places)
 
         return work
 

@@ -10,10 +10,12 @@ from veilbot_core.domain.ids import KeyId
 from veilbot_core.domain.jobs import Job, JobKind, JobState
 from veilbot_core.domain.key import Key
 from veilbot_core.domain.order import OrderStatus
+from veilbot_core.domain.server import Server
 from veilbot_core.domain.subscription import Subscription
 from veilbot_runners.simulation import money
 from veilbot_runners.simulation.evidence import Evidence
 from veilbot_runners.simulation.history import CANARIES, Breach
+from veilbot_runners.simulation.shelf import misplaced
 
 PER_MINUTE = 20
 """Calls about one thing in one minute, all processes together; a backed-off job makes about eight."""
@@ -24,16 +26,27 @@ _MANY = {"publish": 60, "told": 60, "list": 40}
 
 
 def a_live_subscription_has_its_keys(evidence: Evidence) -> Iterator[str]:
-    """Each protocol that was paid for has one key, and the server has that key with its limit."""
+    """Each protocol that was paid for has one key, no other has any, and the server has that key with its limit."""
     for subscription in evidence.subscriptions.values():
         if not evidence.wants_keys(subscription) or _waits(evidence, subscription):
             continue
+        wanted = [key for key in _keys(evidence, subscription) if key.desired.present]
+        unpaid = [key for key in wanted if key.protocol not in subscription.terms.protocols]
+        yield from (f"{key.protocol} key {key.id} of {subscription.id}, which has none of these" for key in unpaid)
         for protocol in subscription.terms.protocols:
-            mine = [k for k in _keys(evidence, subscription) if k.protocol is protocol and k.desired.present]
+            mine = [key for key in wanted if key.protocol is protocol]
             if len(mine) != 1:
                 yield f"subscription {subscription.id} has {len(mine)} {protocol} keys"
             elif trouble := _unusable(evidence, mine[0]):
                 yield f"key {mine[0].id} of {subscription.id}: {trouble}"
+
+
+def keys_are_where_the_terms_say(evidence: Evidence) -> Iterator[str]:
+    """A wanted key is on a server that its subscription's terms include, or goes when its replacement works."""
+    servers: dict[object, Server] = {server.id: server for server in evidence.servers}
+    for subscription in evidence.subscriptions.values():
+        for key in misplaced(subscription, _keys(evidence, subscription), servers):
+            yield f"key {key.id} of {subscription.id} is on {servers[key.server_id].name}"
 
 
 def an_ended_subscription_has_no_keys(evidence: Evidence) -> Iterator[str]:
@@ -130,6 +143,7 @@ INVARIANTS = (
     everything_settles,
     *money.INVARIANTS,
     a_live_subscription_has_its_keys,
+    keys_are_where_the_terms_say,
     an_ended_subscription_has_no_keys,
     servers_have_what_is_wanted,
     places_counted_are_keys_placed,
@@ -141,7 +155,7 @@ INVARIANTS = (
 )
 """Beside these, seen while it runs: states_only_move_forward, traffic_only_grows, no_secret_is_told,
 no_step_fails_by_itself, workers_survive, nobody_is_left_without_a_key, nothing_runs_beside_itself,
-money_on_its_way_keeps_its_order_open."""
+money_on_its_way_keeps_its_order_open, nothing_is_sold_without_room."""
 
 
 def judge(evidence: Evidence) -> list[Breach]:

@@ -11,7 +11,7 @@ from veilbot_core.domain.money import Money
 from veilbot_core.domain.order import Order
 from veilbot_core.domain.payment import Provider
 from veilbot_core.domain.user import User
-from veilbot_runners.simulation import refunds
+from veilbot_runners.simulation import refunds, shelf
 from veilbot_runners.simulation.asking import ask_back, patiently
 from veilbot_runners.simulation.provider import Cashier
 from veilbot_runners.simulation.world import World
@@ -62,7 +62,7 @@ class Story:
         return cls(
             customer=random.randrange(customers),
             at=random.random() * span,
-            tariff=random.randrange(3),
+            tariff=shelf.choose(Random(f"{seed}/tariff/{number}"), random.randrange(3)),
             renews=random.random() < 0.6,
             taps=random.choice((1, 1, 1, 2, 3)),
             pays=random.choice(_PAYS),

@@ -4,8 +4,6 @@ import asyncio
 from dataclasses import dataclass, field
 from random import Random
 
-from veilbot_core.domain.tariff import Protocol, Terms
-from veilbot_core.services.fleet import Draft
 from veilbot_runners.simulation.evidence import Evidence
 from veilbot_runners.simulation.faults import Fault, Faults, write_faults
 from veilbot_runners.simulation.history import Breach, History
@@ -14,11 +12,11 @@ from veilbot_runners.simulation.loop import Stuck, VirtualLoop
 from veilbot_runners.simulation.operators import Operator
 from veilbot_runners.simulation.people import Customer, Story
 from veilbot_runners.simulation.provider import Cashier
+from veilbot_runners.simulation.shelf import OFFERS, drafts
 from veilbot_runners.simulation.weather import Weather
 from veilbot_runners.simulation.world import Plant, World
 
 _MINUTE, _HOUR, _DAY = 60.0, 3600.0, 86400.0
-_GB = 10**9
 _SILENCE = 0.2
 """How often a provider that has its moods sends no webhook at all."""
 
@@ -89,7 +87,7 @@ class _Play:
     async def run(self) -> list[Breach]:
         """Open, trade under faults, settle, judge; now and then wait until everything has expired, too."""
         world, random = self._world, self._world.random
-        await _open(world, self._scenario.orders)
+        await _open(world, Random(f"{self._scenario.seed}/shelf"), self._scenario.orders)
         span = random.choice((5 * _MINUTE, 30 * _MINUTE, 2 * _HOUR))
         if world.faults.has(Fault.PROVIDERS) and random.random() < _SILENCE:
             world.silent_until = _DAY  # longer than the trouble: what was paid is found out by asking alone
@@ -157,27 +155,14 @@ def _watch(loop: VirtualLoop, play: asyncio.Task[list[Breach]]) -> list[Breach]:
         return [Breach("everything_settles", error.message)]
 
 
-async def _open(world: World, orders: int) -> None:
+async def _open(world: World, whim: Random, orders: int) -> None:
     """Put tariffs and servers into an empty shop, before any trouble."""
     world.faults.active = False
-    app, random = world.process("opening").application, world.random
-    offers = (
-        Terms(name="Day", days=1),
-        Terms(name="Month", days=30, traffic_limit=100 * _GB),
-        Terms(name="Both", days=30, protocols=(Protocol.OUTLINE, Protocol.V2RAY)),
-    )
-    for terms in offers:
+    app = world.process("opening").application
+    for terms in OFFERS:
         world.tariffs.append(await app.catalog.add(terms, {"USD": 499, "EUR": 450}))
-    for protocol, count in ((Protocol.OUTLINE, random.choice((1, 2, 3))), (Protocol.V2RAY, random.choice((1, 2)))):
-        for number in range(count):
-            draft = Draft(
-                name=f"{protocol} {number + 1}",
-                protocol=protocol,
-                country="NL",
-                endpoint={"api_url": f"https://canary.example/{protocol}{number}"},
-                capacity=random.choice((1, 2, orders, orders + 2, 100, 100)),
-            )
-            world.servers.append(await app.fleet.add(draft, probe=False))
+    for draft in drafts(world.random, whim, orders):
+        world.servers.append(await app.fleet.add(draft, probe=False))
     world.faults.active = True
 
 

@@ -10,6 +10,7 @@ from veilbot_adapters.memory.tables import Journal
 from veilbot_core.domain.ids import SubscriptionId
 from veilbot_core.domain.jobs import SCHEDULES, Job
 from veilbot_core.domain.key import Key
+from veilbot_core.domain.server import Server
 from veilbot_core.domain.subscription import Subscription
 from veilbot_core.ports.clock import Clock
 from veilbot_core.ports.doorbell import Doorbell
@@ -58,6 +59,10 @@ class WatchedStorage(MemoryStorage):
     def row(self, subscription_id: SubscriptionId) -> tuple[Subscription, Sequence[Key]]:
         """Return a subscription and its keys as they are committed."""
         return self._uow.subscriptions.get(subscription_id), self._uow.keys.of_subscriptions([subscription_id])
+
+    def servers(self) -> Sequence[Server]:
+        """Return the servers as they are committed."""
+        return self._uow.servers.all()
 
     def next_due(self) -> datetime | None:
         """Return when the next job can be claimed, one whose lease ends among them."""

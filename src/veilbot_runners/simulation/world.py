@@ -31,7 +31,7 @@ from veilbot_core.ports.vpn import Metering
 from veilbot_core.services.work import Handler
 from veilbot_runners.container import Container
 from veilbot_runners.settings import Settings
-from veilbot_runners.simulation import ports
+from veilbot_runners.simulation import ports, shelf
 from veilbot_runners.simulation.faults import Fault, Faults
 from veilbot_runners.simulation.history import History
 from veilbot_runners.simulation.loop import VirtualLoop
@@ -251,10 +251,13 @@ class World:
             page = self.gateway.checkouts.get(after.id)
             if after.status is OrderStatus.CANCELED and page is not None and page.processing:
                 self.history.breach("money_on_its_way_keeps_its_order_open", f"order {after.id}")
+        if before is None and isinstance(after, Order) and (protocols := shelf.lacks(self.storage, after)):
+            self.history.breach("nothing_is_sold_without_room", f"order {after.id}: {', '.join(protocols)}")
         if not (isinstance(before, Key) and isinstance(after, Key)) or after.desired.present or before.replaces:
             return
         subscription, keys = self.storage.row(after.subscription_id)
-        others = any(key.works and key.protocol is after.protocol for key in keys)
+        paid = after.protocol in subscription.terms.protocols
+        others = any(key.works and (key.protocol is after.protocol or not paid) for key in keys)
         if before.works and subscription.wants_keys(self.clock.now(), self.policy.grace) and not others:
             self.history.breach("nobody_is_left_without_a_key", f"key {after.id} of {subscription.id}")
 

@@ -1,0 +1,60 @@
+"""What an upgrade gave goes with its money: the terms that are left are those of the last order that was kept."""
+
+from tests.services.world import DAY, World
+
+from veilbot_core.domain.server import Server
+from veilbot_core.domain.tariff import Protocol
+from veilbot_core.domain.user import User
+
+GB = 10**9
+
+
+def limits(world: World, server: Server) -> list[int | None]:
+    """Return the traffic limits that a server keeps."""
+    return [key.limit for key in world.vpn.servers[server.id].keys.values()]
+
+
+async def test_an_upgrade_that_is_sent_back_is_no_upgrade(world: World, server: Server, ann: User) -> None:
+    small = await world.tariff(name="small", days=300, traffic_limit=GB, prices={"USD": 1000})
+    big = await world.tariff(name="big", days=1, prices={"USD": 100})
+    await world.buy(ann, small)
+    upgrade = await world.buy(ann, big, subscription_id=(await world.subscription(ann)).id)
+    assert limits(world, server) == [None]
+    await world.refund(upgrade)
+    subscription = await world.subscription(ann)
+    assert (subscription.tariff_id, subscription.terms) == (small.id, small.terms)
+    assert limits(world, server) == [GB]
+    assert await world.days_left(ann) == 300
+
+
+async def test_a_part_of_its_money_leaves_the_upgrade(world: World, server: Server, ann: User) -> None:
+    small = await world.tariff(name="small", days=30, traffic_limit=GB)
+    big = await world.tariff(name="big", days=30, prices={"USD": 1000})
+    await world.buy(ann, small)
+    upgrade = await world.buy(ann, big, subscription_id=(await world.subscription(ann)).id)
+    await world.refund(upgrade, 500)
+    assert (await world.subscription(ann)).terms == big.terms
+    assert limits(world, server) == [None]
+
+
+async def test_an_older_order_that_is_sent_back_changes_no_terms(world: World, server: Server, ann: User) -> None:
+    small = await world.tariff(name="small", days=30, traffic_limit=GB)
+    big = await world.tariff(name="big", days=30, prices={"USD": 1000})
+    first = await world.buy(ann, small)
+    await world.buy(ann, big, subscription_id=(await world.subscription(ann)).id)
+    await world.refund(first)
+    assert (await world.subscription(ann)).terms == big.terms
+    assert await world.days_left(ann) == 30
+    assert len(world.remote(server)) == 1
+
+
+async def test_a_protocol_that_is_sent_back_is_gone(world: World, server: Server, ann: User) -> None:
+    second = await world.server(protocol=Protocol.V2RAY)
+    one = await world.tariff(name="one", days=30)
+    both = await world.tariff(name="both", days=30, protocols=(Protocol.OUTLINE, Protocol.V2RAY))
+    await world.buy(ann, one)
+    await world.advance(DAY)
+    upgrade = await world.buy(ann, both, subscription_id=(await world.subscription(ann)).id)
+    assert (len(world.remote(server)), len(world.remote(second))) == (1, 1)
+    await world.refund(upgrade)
+    assert (len(world.remote(server)), len(world.remote(second))) == (1, 0)
