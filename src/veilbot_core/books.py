@@ -25,7 +25,7 @@ from veilbot_core.domain.policy import Policy
 from veilbot_core.domain.subscription import GrantSource, Subscription
 from veilbot_core.ports.ids import Ids
 from veilbot_core.ports.storage import UnitOfWork
-from veilbot_core.steps import about, hold, keys_of, refold, want
+from veilbot_core.steps import about, hold, keys_of, refold, under_what_is_left, want
 
 _ENDS = {Happening.DISPUTE_WON: PaymentKind.REVERSAL, Happening.DISPUTE_LOST: PaymentKind.DISPUTE_LOST}
 
@@ -136,7 +136,9 @@ class Books:
             return
         uow.subscriptions.save_grant(grant.shrink(refunded, paid))
         known = uow.subscriptions.lock(grant.subscription_id)
-        subscription = refold(uow, known, now, self.policy.grace)
+        subscription = refold(uow, under_what_is_left(uow, known), now, self.policy.grace)
+        if subscription.terms != known.terms and subscription.wants_keys(now, self.policy.grace):
+            uow.jobs.ask(Job.ask(JobKind.RESTORE_KEYS, subscription.id, now))
         uow.publish(about(self.ids, EventType.SUBSCRIPTION_SHRUNK, subscription, now))
         if subscription.cut_off and not known.cut_off:
             uow.publish(about(self.ids, EventType.SUBSCRIPTION_EXPIRED, subscription, now))

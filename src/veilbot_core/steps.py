@@ -9,7 +9,7 @@ from veilbot_core.domain.ids import EventId, OrderId, ServerId
 from veilbot_core.domain.jobs import Job, JobKind
 from veilbot_core.domain.key import ABSENT, Key, KeyState, lasting
 from veilbot_core.domain.order import Hold, Order, OrderStatus
-from veilbot_core.domain.subscription import Subscription, fold
+from veilbot_core.domain.subscription import GrantSource, Subscription, fold
 from veilbot_core.places import Places
 from veilbot_core.ports.ids import Ids
 from veilbot_core.ports.notifier import Access
@@ -78,6 +78,15 @@ def refold(uow: UnitOfWork, subscription: Subscription, now: datetime, grace: ti
     if not folded.wants_keys(now, grace):
         want(uow, [k for k in keys_of(uow, [folded]) if k.desired.present], ABSENT, now)
     return folded
+
+
+def under_what_is_left(uow: UnitOfWork, subscription: Subscription) -> Subscription:
+    """Return it under the terms of the last order of which days are left; what an upgrade gave goes with its money."""
+    grants = [g for g in uow.subscriptions.grants(subscription.id) if g.source is GrantSource.ORDER and g.left]
+    if not grants:
+        return subscription
+    order = uow.orders.get(OrderId(UUID(max(grants, key=lambda g: (g.at, g.id)).source_id)))
+    return subscription.renew(order.tariff_id, order.terms)
 
 
 def reserve(

@@ -39,6 +39,11 @@ class Grant:
         if not 1 <= self.days <= 36500 or not 0 <= self.taken_back <= self.days:
             raise InvalidInput("a grant is 1 to 36500 days", field="days")
 
+    @property
+    def left(self) -> int:
+        """Days of it that were not taken back."""
+        return self.days - self.taken_back
+
     def shrink(self, refunded: int, paid: int) -> "Grant":
         """Take back the share of days that was refunded, rounded in the customer's favour; all if nothing was paid.
 
@@ -52,7 +57,7 @@ def fold(grants: Iterable[Grant]) -> datetime | None:
     """Return the end of use: each grant in order begins where use ends or when it was given, if that is later."""
     end: datetime | None = None
     for grant in sorted(grants, key=lambda g: (g.at, g.id)):
-        end = (grant.at if end is None else max(grant.at, end)) + timedelta(days=grant.days - grant.taken_back)
+        end = (grant.at if end is None else max(grant.at, end)) + timedelta(days=grant.left)
     return end
 
 
