@@ -26,8 +26,6 @@ _GROWN = 8
 """Attempts after which the waits between them are the longest."""
 _DOUBT = 4
 """Runs in a row of which nothing was heard, before a job is kept apart from others."""
-_STUCK = "stuck: "
-"""Begins the error of a job that operators were told of, as it hangs."""
 Handler = Callable[[Job], Awaitable[None]]
 
 
@@ -159,8 +157,7 @@ class Work:
             return True
         if job.attempts == 3 * self._most:
             _LOG.error("job %s %s: nothing was heard of %d runs", job.kind, job.subject, job.attempts - 1)
-            code = f"{job.kind}.failing" if job.kind in SCHEDULES else f"job.stuck@{job.id}"
-            await self.storage.write(lambda uow: self._alert(uow, job, code))
+            await self.storage.write(lambda uow: self._alert_stuck(uow, job))
         return False
 
     async def _failed(self, job: Job, error: Exception) -> None:
@@ -172,8 +169,6 @@ class Work:
             _LOG.error("job %s %s failed", job.kind, job.subject, exc_info=error)
         else:
             _LOG.warning("job %s %s: %s", job.kind, job.subject, text)
-        told = job.error.startswith(_STUCK) and job.attempts > self.policy.attempts
-        stuck = isinstance(error, TimeoutError) and job.attempts >= self.policy.attempts and job.kind not in SCHEDULES
 
         def work(uow: UnitOfWork) -> None:
             if patience is None:
@@ -181,14 +176,11 @@ class Work:
                 self._alert(uow, job, f"job.dead@{job.id}")
                 return
             tried = replace(job, attempts=min(job.attempts, self._most))
-            said = f"{_STUCK}{text}"[:200] if stuck or told else text
-            uow.jobs.postpone(tried, self.clock.now() + patience, said)
-            if isinstance(error, NoCapacity) and not job.error.removeprefix(_STUCK).startswith(error.code):
-                self._alert(uow, job, "order.waiting")  # once per wait
-            elif stuck and not told:
-                self._alert(uow, job, f"job.stuck@{job.id}")
-            elif job.kind in SCHEDULES and job.attempts == self.policy.attempts:
-                self._alert(uow, job, f"{job.kind}.failing")
+            uow.jobs.postpone(tried, self.clock.now() + patience, text)
+            if isinstance(error, NoCapacity) and not job.error.startswith(error.code):  # once per wait
+                self._alert(uow, job, "order.waiting")
+            elif job.attempts == self.policy.attempts and (job.kind in SCHEDULES or isinstance(error, TimeoutError)):
+                self._alert_stuck(uow, job)
 
         try:
             await self.storage.write(work)
@@ -224,6 +216,10 @@ class Work:
             apart = min(asked, _APART) * spread  # all who wait for one side were told the same moment
             return max(wait, timedelta(seconds=asked + apart))
         return wait if job.attempts < self.policy.attempts else None
+
+    def _alert_stuck(self, uow: UnitOfWork, job: Job) -> None:
+        """Tell operators of work that comes to no end and is tried on."""
+        self._alert(uow, job, f"{job.kind}.failing" if job.kind in SCHEDULES else f"job.stuck@{job.id}")
 
     def _alert(self, uow: UnitOfWork, job: Job, code: str) -> None:
         if job.kind is not JobKind.ALERT:

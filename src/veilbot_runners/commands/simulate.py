@@ -1,16 +1,20 @@
 """``veilbot simulate``: the proof that money in means exactly one key, run after run."""
 
+import os
 import signal
 import sys
+import threading
 import time
 from collections.abc import Iterable, Iterator
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, field
-from multiprocessing import get_context
+from multiprocessing import get_context, parent_process
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from veilbot_core.domain.errors import Unavailable
 from veilbot_runners.commands.printing import AsJson, Row, show, show_all
 
 if TYPE_CHECKING:
@@ -71,17 +75,46 @@ class _Played:
 
 
 def _each(runs: Iterable[_Run], jobs: int) -> Iterator[_Played]:
-    """Play in the order of the seeds, in this process or in several."""
+    """Play in the order of the seeds, in this process or in several. Raises Unavailable when one of those dies."""
     if jobs == 1:
         yield from map(_play, runs)
         return
-    with ProcessPoolExecutor(jobs, mp_context=get_context("spawn"), initializer=_heed_no_interrupt) as pool:
-        yield from pool.map(_play, runs)
+    with ProcessPoolExecutor(jobs, mp_context=get_context("spawn"), initializer=_end_with_parent) as pool:
+        try:
+            for future in _begin(pool, runs):
+                yield future.result()
+        except BrokenProcessPool:
+            raise Unavailable(
+                "a process that played seeds was ended from outside (is there too little memory?); "
+                "veilbot simulate with fewer --jobs needs less"
+            ) from None
+        except BaseException:
+            pool.shutdown(cancel_futures=True)  # what has begun ends in a moment
+            raise
 
 
-def _heed_no_interrupt() -> None:
-    """Leave Ctrl+C to the process that the others work for: it ends them, and says one thing."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+def _begin(pool: ProcessPoolExecutor, runs: Iterable[_Run]) -> list[Future[_Played]]:
+    """Start the processes, to which Ctrl+C means nothing from their first moment, and give them what to do.
+
+    It is for the process that they work for, which ends them and says one thing; it comes through after this.
+    """
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        return [pool.submit(_play, run) for run in runs]
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def _end_with_parent() -> None:
+    """See that this process ends when the one that it works for is gone, however that ended."""
+    parent = parent_process()
+
+    def watch() -> None:
+        if parent is not None:
+            parent.join()
+            os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
 
 
 def _play(run: _Run) -> _Played:
