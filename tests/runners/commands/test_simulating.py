@@ -52,16 +52,16 @@ def test_the_line_shows_it_again_until_it_is_mended(run: Run, bug: pytest.Monkey
 
 @pytest.mark.usefixtures("bug")
 def test_in_json_every_seed_says_what_it_breaks(run: Run) -> None:
-    done = run("simulate", "--seed", "1", "--seeds", "2", "--orders", "2", "--faults", "none", "--json")
+    done = run("simulate", "--seed", "4", "--seeds", "2", "--orders", "2", "--faults", "none", "--json")
     assert done.code == 1
     first, second = done.json["items"]
     assert (first["seed"], first["broken"], first["reproduce"]) == (
-        1,
+        4,
         [BROKEN],
-        f"veilbot {' '.join(SMALLEST)}",
+        "veilbot simulate --seed 4 --orders 1 --faults none",
     )
-    assert (second["seed"], second["broken"]) == (2, [BROKEN])
-    assert re.fullmatch(r"veilbot simulate --seed 2 --orders [12] --faults none", second["reproduce"])
+    assert (second["seed"], second["broken"]) == (5, [BROKEN])
+    assert re.fullmatch(r"veilbot simulate --seed 5 --orders [12] --faults none", second["reproduce"])
     assert all(detail.startswith(f"{BROKEN}: ") for detail in first["details"])
 
 
