@@ -1,7 +1,8 @@
 """Bringing the schema up to date."""
 
+import os
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
 from alembic import command
@@ -62,6 +63,8 @@ async def transaction(url: URL) -> AsyncIterator[AsyncConnection]:
     lite = url.get_backend_name() == "sqlite"
     if lite and not file_of(url).parent.is_dir():
         raise Unavailable(f"the database cannot be made: there is no folder {file_of(url).parent}")
+    if lite:
+        _keep_to_ourselves(file_of(url))
     url = url.set(drivername="sqlite+aiosqlite", database=str(file_of(url))) if lite else url
     patience = {"timeout": 60 if lite else 5}
     engine = create_async_engine(url, poolclass=NullPool, connect_args=patience)
@@ -75,6 +78,12 @@ async def transaction(url: URL) -> AsyncIterator[AsyncConnection]:
         raise Unavailable(f"the database cannot be migrated now: {told(error)}") from error
     finally:
         await engine.dispose()
+
+
+def _keep_to_ourselves(path: Path) -> None:
+    """Make the file, if there is none, for nobody else to read; what SQLite puts beside it is like it."""
+    with suppress(OSError):  # what is wrong is found out and said by whoever opens it
+        os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
 
 
 def _own_transactions(connection: DBAPIConnection, _: ConnectionPoolEntry) -> None:

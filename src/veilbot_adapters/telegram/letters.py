@@ -21,6 +21,8 @@ _PLAIN = {
     Notice.ENDED: "ended",
 }
 """Notices that name the tariff and nothing else."""
+_OUTLINE = "ss://"
+"""How keys begin that the Outline app takes; Hiddify takes the others."""
 _TAG = re.compile(r"<[^>]*>")
 
 
@@ -52,10 +54,12 @@ def ready(texts: Texts, message: Message) -> tuple[Html, list[Html]]:
     first = _keys(texts, language, texts(language, "keys-label"), message.keys[:1])
     more = message.keys[1:]
     rest = _keys(texts, language, texts(language, "ready-more", n=len(more)), more) if more else []
-    caption = Html("\n\n".join([head, *first, link, texts(language, "ready-next")]))
+    following = "ready-next" if any(key.url.startswith(_OUTLINE) for key in message.keys[:1]) else "ready-next-hiddify"
+    what_next = texts(language, following)
+    caption = Html("\n\n".join([head, *first, link, what_next]))
     if length(caption) <= _CAPTION:
         return caption, pack(rest)
-    return head, pack([*first, link, *rest])
+    return head, pack([*first, link, what_next, *rest])
 
 
 def buttons(texts: Texts, message: Message) -> dict[str, Any] | None:

@@ -59,7 +59,7 @@ class Server:
 
     def __post_init__(self) -> None:
         """Refuse a server that could not be chosen or shown."""
-        if not 1 <= len(self.name) <= 64 or not self.name.isprintable():
+        if not self.name.strip() or len(self.name) > 64 or not self.name.isprintable():
             raise InvalidInput("a server's name has 1 to 64 printable characters", field="name")
         check_country(self.country)
         if not 0 <= self.capacity <= 1_000_000:

@@ -46,7 +46,7 @@ class Terms:
 
     def __post_init__(self) -> None:
         """Refuse terms that nobody can fulfil."""
-        if not 1 <= len(self.name) <= 64 or not self.name.isprintable():
+        if not self.name.strip() or len(self.name) > 64 or not self.name.isprintable():
             raise InvalidInput("a tariff's name has 1 to 64 printable characters", field="name")
         if not 1 <= self.days <= 36500:
             raise InvalidInput("a tariff lasts 1 to 36500 days", field="days")

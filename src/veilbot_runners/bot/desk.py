@@ -15,7 +15,7 @@ from veilbot_runners.bot.cabinet import Cabinet
 from veilbot_runners.bot.data import unpack
 from veilbot_runners.bot.errors import sentence
 from veilbot_runners.bot.guide import Guide, menu
-from veilbot_runners.bot.screens import Screen
+from veilbot_runners.bot.screens import Screen, goto
 from veilbot_runners.bot.shop import Shop
 from veilbot_runners.bot.words import Visit, Words
 
@@ -68,6 +68,7 @@ class Desk:
         )
         cabinet = Cabinet(subscriptions=application.subscriptions, draw=draw)
         self._hint = guide.hint
+        self._paid_for = {cabinet.keys, cabinet.holding, cabinet.qr, guide.help, guide.device, guide.language}
         self._taps: Mapping[str, Tap] = {
             "m": Tap(guide.start),
             "t": Tap(shop.buy),
@@ -88,12 +89,8 @@ class Desk:
             "g": Tap(self._speak, choice=True),
         }
         self._guide = guide
-        commands: dict[str, Step] = {
-            "buy": shop.buy,
-            "keys": cabinet.keys,
-            "help": guide.help,
-            "language": guide.language,
-        }
+        about = {"help": guide.help, "language": guide.language}
+        commands: dict[str, Step] = {"buy": shop.buy, "keys": cabinet.keys, **about}
         self._said: dict[str, Step] = {"/start": guide.start} | {f"/{name}": step for name, step in commands.items()}
         for language in Language:
             self._said |= {_plain(words(language, f"button-{name}")): step for name, step in commands.items()}
@@ -149,8 +146,8 @@ class Desk:
 
     async def _serve(self, visit: Visit, step: Step) -> Screen:
         """Take the step, or say in one sentence why not, with a way on."""
-        if visit.user.blocked_at is not None:
-            return Screen(text=visit.say("blocked"))
+        if visit.user.blocked_at is not None and step not in self._paid_for:  # that stays
+            return Screen(text=visit.say("blocked"), rows=((goto(visit.say("button-keys"), "k"),),))
         try:
             return await step(visit)
         except VeilbotError as error:

@@ -57,7 +57,10 @@ class Guide:
             (goto(visit.say("button-keys"), "k"),),
             (goto(visit.say("button-back"), "h"), *home(visit)),
         )
-        return Screen(text=visit.join(visit.say(f"help-{visit.choice}"), self._support(visit)), rows=rows)
+        return Screen(
+            text=visit.join(visit.say(f"help-{visit.choice}"), visit.say("help-hiddify"), self._support(visit)),
+            rows=rows,
+        )
 
     async def language(self, visit: Visit) -> Screen:
         """Ask for the language."""

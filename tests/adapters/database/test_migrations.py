@@ -106,3 +106,9 @@ async def test_a_schema_that_is_missing_old_or_new_is_rejected(empty_url: str) -
 def test_looking_for_what_is_pending_makes_no_file(tmp_path: Path) -> None:
     assert apart(pending(f"sqlite:///{tmp_path}/none.db")) == REVISIONS
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_new_file_is_nobody_elses_to_read(tmp_path: Path) -> None:
+    apart(migrate(f"sqlite:///{tmp_path}/shop.db"))
+    assert "shop.db" in {file.name for file in tmp_path.iterdir()}
+    assert not any(file.stat().st_mode & 0o077 for file in tmp_path.iterdir())

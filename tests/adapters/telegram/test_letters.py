@@ -41,6 +41,15 @@ def test_a_long_key_follows_as_text() -> None:
     assert "And one more key of yours" in text
 
 
+@pytest.mark.parametrize("key", ["vless://" + "x" * 900, "vmess://abc", "trojan://secret@host:443"])
+def test_what_to_do_with_a_key_is_said_for_the_app_that_takes_it(key: str) -> None:
+    for keys, app, other in (((replace(KEY, url=key),), "Hiddify", "Outline"), ((KEY,), "Outline", "Hiddify")):
+        caption, rest = letters.ready(TEXTS, replace(READY, keys=keys))
+        said = "\n".join([caption, *rest])
+        assert app in said
+        assert other not in said
+
+
 def test_many_keys_become_as_few_messages_as_they_fit_into() -> None:
     many = tuple(replace(KEY, url=f"vless://{number}" + "x" * 500) for number in range(30))
     caption, rest = letters.ready(TEXTS, replace(READY, keys=many))

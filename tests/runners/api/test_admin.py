@@ -33,6 +33,14 @@ async def test_a_key_gives_no_scope_that_it_lacks(world: World) -> None:
         assert problem["code"] == "forbidden"
 
 
+async def test_a_key_gives_no_key_that_outlives_it(world: World) -> None:
+    short = await world.key("admin:write", days=10)
+    body = {"name": "child", "scopes": ["admin:read"]}
+    for days in (None, 11):
+        await world.post("/api/v1/admin/api-keys", 403, json=body | {"days": days}, headers=short)
+    await world.post("/api/v1/admin/api-keys", 201, json=body | {"days": 10}, headers=short)
+
+
 async def test_bad_keys_are_refused(world: World) -> None:
     wrong: list[dict[str, Any]] = [{"scopes": []}, {"scopes": ["all"]}, {"name": "\n"}, {"days": 0}, {"days": 10**9}]
     for changes in wrong:

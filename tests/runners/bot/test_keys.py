@@ -164,10 +164,13 @@ class TestStrangers:
         assert owner.buttons
         assert (await shop.keys(), await shop.app.checkout.page(limit=10)) == (keys, orders)
 
-    async def test_a_blocked_customer_reads_one_sentence(self, shop: Shop, owner: Customer) -> None:
+    async def test_a_blocked_customer_buys_nothing_and_keeps_what_is_paid(self, shop: Shop, owner: Customer) -> None:
         user = await shop.app.users.arrive(owner.chat, "", None)
         await shop.app.users.block(user.id)
         assert await owner.say("/start") == await owner.say("/buy")
         assert "is closed" in owner.screen
-        assert owner.buttons == []
-        assert "is closed" in await owner.tap("My keys")
+        assert len(owner.buttons) == 1
+        (key,) = await shop.keys()
+        assert key.access_url is not None
+        assert "Your key (tap to copy)" in await owner.tap("My keys")
+        assert "is closed" in await owner.tap("Renew")

@@ -189,6 +189,7 @@ help-linux = <b>Linux</b>
     2. Start it and allow it to install its service.
     3. Copy your key: open “My keys” in Telegram on the computer and click it.
     4. In Outline click “Add server”, paste the key and click “Connect”. Done!
+help-hiddify = Does your key begin with vless://, vmess:// or trojan://? Then take <a href="https://hiddify.com">Hiddify</a> instead of Outline: copy the key, tap “+” and “Add from clipboard”.
 
 ## Messages that come by themselves
 
@@ -198,6 +199,7 @@ ready = 🎉 <b>Thank you! Your access is ready.</b>
     Valid: { $until }
 ready-until = until { $until }
 ready-next = <b>What next?</b> Install the Outline app, copy the key, and connect. “How to connect” shows it step by step; the picture is the same key for another device.
+ready-next-hiddify = <b>What next?</b> Install <a href="https://hiddify.com">Hiddify</a>, copy the key, tap “+”, “Add from clipboard”, and connect. The picture is the same key for another device.
 ready-more = { $n ->
     [one] And one more key of yours:
    *[other] And { $n } more keys of yours:
@@ -248,7 +250,7 @@ slow-down = One moment: that was a little fast. Try again in { $n ->
     [one] { $n } second
    *[other] { $n } seconds
 }.
-blocked = Your access to this shop is closed. If this is a mistake, please write to support.
+blocked = Your access to this shop is closed; what you have paid for stays under “My keys”. If this is a mistake, please write to support.
 stale = This button is out of date. Here is where you are:
 no-invoice = This invoice is no longer valid. Nothing was charged. Send /buy to get a new one.
 unexpected = Sorry, something went wrong on our side. Please try again; if it stays so, tell support this number: <code>{ $reference }</code>

@@ -1,5 +1,6 @@
 """Routes of the module admin."""
 
+from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
@@ -28,9 +29,12 @@ async def list_api_keys(application: App, limit: Limit = 50, after: After = None
 
 @post("/api-keys", **changes("admin:write", shown_once="secret"), summary="Make an API key")
 async def add_api_key(application: App, request: AnyRequest, attempt: Attempt, data: JSONBody[NewApiKey]) -> MadeApiKey:
-    """Make an API key; its secret is in this answer and nowhere else. A key gives no scope that it lacks."""
+    """Make an API key; its secret is in this answer and nowhere else. A key gives no scope that it lacks, nor more time."""
     if beyond := [scope for scope in data.scopes if not request.auth.may(scope)]:
         raise Forbidden(f"this key cannot give the scope {beyond[0]}")
+    end = request.auth.expires_at
+    if end is not None and (data.days is None or application.api_keys.clock.now() + timedelta(days=data.days) > end):
+        raise Forbidden("this key cannot give a key that outlives it: ask for fewer days")
     key, secret = await application.api_keys.add(data.name, data.scopes, days=data.days, request=attempt)
     return MadeApiKey(ApiKeyView.of(key), secret)
 
