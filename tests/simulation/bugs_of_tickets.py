@@ -41,7 +41,7 @@ BUGS = (
     ),
     Bug(
         name="a ticket of a job that is done is good for the next one",
-        first=73,
+        first=16,
         orders=50,
         guard="a ticket names its lease beside its fence, which each job counts anew",
         breaks="nothing_runs_beside_itself",
