@@ -29,7 +29,7 @@ async def list_api_keys(application: App, limit: Limit = 50, after: After = None
 
 @post("/api-keys", **changes("admin:write", shown_once="secret"), summary="Make an API key")
 async def add_api_key(application: App, request: AnyRequest, attempt: Attempt, data: JSONBody[NewApiKey]) -> MadeApiKey:
-    """Make an API key; its secret is in this answer and nowhere else. A key gives no scope that it lacks, nor more time."""
+    """Make an API key; its secret is in this answer alone. A key gives no scope that it lacks, and no more time."""
     if beyond := [scope for scope in data.scopes if not request.auth.may(scope)]:
         raise Forbidden(f"this key cannot give the scope {beyond[0]}")
     end = request.auth.expires_at
