@@ -93,6 +93,7 @@ class Books:
                 self._close(uow, order.hold(Hold.MONEY, trouble).refund(now), now)
         else:
             uow.publish(self._fact(EventType.PAYMENT_HELD, payment, now, reason=trouble))
+            self._heed_claims(uow, order, now)
 
     def _refunded(self, uow: UnitOfWork, event: PaymentEvent, now: datetime) -> Receipt:
         order, charge = self._order_of(uow, event), self._charge_of(uow, event)
@@ -157,10 +158,13 @@ class Books:
             hold(uow, self.ids, order, Hold.DISPUTE, "its payment is disputed", now)
         elif not disputed:
             self._go_on(uow, order, now)
-        grant = uow.subscriptions.grant_for(GrantSource.ORDER, str(order.id))
+        self._heed_claims(uow, order, now)
+        return Receipt.ACCEPTED
+
+    def _heed_claims(self, uow: UnitOfWork, order: Order | None, now: datetime) -> None:
+        grant = uow.subscriptions.grant_for(GrantSource.ORDER, str(order.id)) if order else None
         if grant is not None:
             self._freeze(uow, grant.subscription_id, now)
-        return Receipt.ACCEPTED
 
     def _asked_about(self, uow: UnitOfWork, event: PaymentEvent, now: datetime) -> Receipt:
         """Tell the operators that a bank asks; nothing moved, so nothing is booked and nothing stops."""

@@ -102,3 +102,20 @@ async def test_what_went_back_by_hand_is_not_sent_again(world: World, order: Ord
     await world.refund(order)
     assert [refund.money.amount for refund in world.gateway.refunds.values()] == [99, 400]
     assert await world.status(order) is OrderStatus.REFUNDED
+
+
+async def test_a_second_payment_that_is_claimed_first_freezes_what_the_order_bought(
+    world: World, server: Server, ann: User, order: Order
+) -> None:
+    """Whichever was heard of first: a bank that claims money of an order has it stopped."""
+    late, early = world.gateway.pay(order.id), world.gateway.pay(order.id, again=True)
+    await world.receive(early)
+    await world.settle()
+    await world.receive(world.gateway.dispute(order.id))
+    assert await world.receive(late) is Receipt.HELD
+    await world.settle()
+    assert (await world.holding(ann)).standing is Standing.FROZEN
+    assert not world.remote(server)
+    await world.receive(world.gateway.dispute(order.id, won=True))
+    await world.settle()
+    assert len(world.remote(server)) == 1

@@ -156,7 +156,7 @@ class Work:
             await self.storage.write(lambda uow: uow.jobs.postpone(back, due, job.error))
             return True
         if job.attempts == 3 * self._most:
-            _LOG.error("job %s %s: nothing was heard of %d runs", job.kind, job.subject, job.attempts - 1)
+            _LOG.warning("job %s %s: nothing was heard of %d runs", job.kind, job.subject, job.attempts - 1)
             await self.storage.write(lambda uow: self._alert_stuck(uow, job))
         return False
 
