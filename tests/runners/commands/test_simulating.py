@@ -60,7 +60,8 @@ def test_in_json_every_seed_says_what_it_breaks(run: Run) -> None:
         [BROKEN],
         f"veilbot {' '.join(SMALLEST)}",
     )
-    assert (second["seed"], second["broken"]) == (2, [BROKEN])
+    assert second["seed"] == 2
+    assert BROKEN in second["broken"]
     assert re.fullmatch(r"veilbot simulate --seed 2 --orders [12] --faults none", second["reproduce"])
     assert all(detail.startswith(f"{BROKEN}: ") for detail in first["details"])
 
