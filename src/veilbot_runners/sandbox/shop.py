@@ -5,7 +5,7 @@ import json
 import secrets
 from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Self
 
@@ -77,9 +77,10 @@ class Credentials:
         path = folder / "credentials.json"
         if path.exists():
             try:
-                return cls(**json.loads(path.read_text(encoding="utf-8")))
+                known = cls(**json.loads(path.read_text(encoding="utf-8")))
             except (ValueError, TypeError):
                 raise InvalidInput(f"{path} cannot be read; start over with --fresh") from None
+            return known if known.api_key else replace(known, servers_at=port + 1)  # no server has its place yet
         made = cls(
             seed=secrets.token_hex(16),
             telegram_token=f"{secrets.randbelow(10**9) + 10**9}:{secrets.token_urlsafe(26)}",
@@ -224,6 +225,16 @@ async def seed(shop: Application, sandbox: Sandbox, made: Credentials) -> None:
             await shop.fleet.add(Draft(name=name, protocol=Protocol.V2RAY, country=country, endpoint=endpoint))
 
 
+def _check_ports(made: Credentials) -> None:
+    """Say what is taken before anything is made."""
+    for place in range(made.servers_at, made.servers_at + PORTS):
+        try:
+            serving.listen("127.0.0.1", place).close()
+        except InvalidInput as error:
+            away = "another --port with --fresh, which starts over" if made.api_key else "another --port"
+            raise InvalidInput(f"{str(error).partition(';')[0]}, where a server of the demo is; try {away}") from None
+
+
 async def run_demo(
     folder: Path,
     port: int,
@@ -235,8 +246,7 @@ async def run_demo(
 ) -> None:
     """Run the shop and its whole world until ``stop``; ``tell`` hears where everything is, by name, when it is."""
     settings = demo_settings(folder, port, made)
-    for place in range(made.servers_at, made.servers_at + PORTS):
-        serving.listen("127.0.0.1", place).close()  # what is taken is told before anything is made
+    _check_ports(made)
     sock = serving.listen("127.0.0.1", port)
     await migrate(settings.database_url)
     async with (

@@ -231,11 +231,14 @@ def test_the_demo_says_where_it_cannot_write(run: Run) -> None:
 
 
 def test_the_demo_says_which_port_is_taken(run: Run) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        port = taken.getsockname()[1]
-        done = run("demo", "--port", str(port - 1))
-    assert done.code == 1
-    assert done.err.startswith(f"veilbot: cannot listen on 127.0.0.1:{port}")
+    """A demo that never opened is not bound to the ports that it first asked for."""
+    with socket.create_server(("127.0.0.1", 0)) as one, socket.create_server(("127.0.0.1", 0)) as other:
+        for taken in (one, other):
+            port = taken.getsockname()[1]
+            done = run("demo", "--port", str(port - 1))
+            assert done.code == 1
+            assert done.err.startswith(f"veilbot: cannot listen on 127.0.0.1:{port} ")
+            assert "--port" in done.err
 
 
 def test_a_settings_file_that_is_named_must_be_there(run: Run) -> None:
