@@ -81,12 +81,19 @@ def refold(uow: UnitOfWork, subscription: Subscription, now: datetime, grace: ti
 
 
 def under_what_is_left(uow: UnitOfWork, subscription: Subscription) -> Subscription:
-    """Return it under the terms of the last order of which days are left; what an upgrade gave goes with its money."""
+    """Return it under the terms of the last order of which days are left; what an upgrade gave goes with its money.
+
+    No key of a protocol that went with it takes over any more from one that is paid for.
+    """
     grants = [g for g in uow.subscriptions.grants(subscription.id) if g.source is GrantSource.ORDER and g.left]
     if not grants:
         return subscription
     order = uow.orders.get(OrderId(UUID(max(grants, key=lambda g: (g.at, g.id)).source_id)))
-    return subscription.renew(order.tariff_id, order.terms)
+    left = subscription.renew(order.tariff_id, order.terms)
+    gone = [k for k in keys_of(uow, [left]) if k.replaces is not None and k.protocol not in left.terms.protocols]
+    if gone:
+        uow.keys.save(*(key.take_over(None) for key in gone))
+    return left
 
 
 def reserve(
@@ -128,6 +135,8 @@ def reserve(
     if order_id is not None:
         placed = [key.await_for(order_id) for key in placed]
     stay = chosen | {key.replaces for key in placed}
+    if not placed and not any(key.works and key.protocol in subscription.terms.protocols for key in keys):
+        return ()  # what is left here is all that the customer has, until what is paid for has a place
     want(
         uow, [k for k in keys if k.desired.present and k.protocol in places.protocols and k.id not in stay], ABSENT, now
     )

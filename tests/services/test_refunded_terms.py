@@ -1,6 +1,6 @@
 """What an upgrade gave goes with its money: the terms that are left are those of the last order that was kept."""
 
-from tests.services.world import DAY, World
+from tests.services.world import DAY, MINUTE, World
 
 from veilbot_core.domain.server import Server
 from veilbot_core.domain.tariff import Protocol
@@ -58,3 +58,24 @@ async def test_a_protocol_that_is_sent_back_is_gone(world: World, server: Server
     assert (len(world.remote(server)), len(world.remote(second))) == (1, 1)
     await world.refund(upgrade)
     assert (len(world.remote(server)), len(world.remote(second))) == (1, 0)
+
+
+async def test_what_an_upgrade_left_stays_until_what_is_paid_for_has_a_place(
+    world: World, server: Server, ann: User, bob: User
+) -> None:
+    """The upgrade had a key of another protocol, whose server is emptied while the old one's place is taken."""
+    core = await world.server(protocol=Protocol.V2RAY)
+    one = await world.tariff(name="one", days=30)
+    other = await world.tariff(name="other", days=30, protocols=(Protocol.V2RAY,))
+    await world.buy(ann, one)
+    upgrade = await world.buy(ann, other, subscription_id=(await world.subscription(ann)).id)
+    assert (len(world.remote(server)), len(world.remote(core))) == (0, 1)
+    await world.app.fleet.resize(server.id, 1)
+    await world.buy(bob, one)
+    await world.refund(upgrade)
+    await world.app.moving.ask(core.id)
+    await world.advance(20 * MINUTE)
+    assert len(world.remote(core)) == 1
+    await world.app.fleet.resize(server.id, 2)
+    await world.advance(20 * MINUTE)
+    assert (len(world.remote(server)), len(world.remote(core))) == (2, 0)

@@ -42,9 +42,14 @@ def a_live_subscription_has_its_keys(evidence: Evidence) -> Iterator[str]:
 
 
 def keys_are_where_the_terms_say(evidence: Evidence) -> Iterator[str]:
-    """A wanted key is on a server that its subscription's terms include, or goes when its replacement works."""
+    """A wanted key is on a server that its subscription's terms include, or goes when its replacement works.
+
+    Where that waits for a free place, the customer keeps what there is.
+    """
     servers: dict[object, Server] = {server.id: server for server in evidence.servers}
     for subscription in evidence.subscriptions.values():
+        if _waits(evidence, subscription):
+            continue
         for key in misplaced(subscription, _keys(evidence, subscription), servers):
             yield f"key {key.id} of {subscription.id} is on {servers[key.server_id].name}"
 
