@@ -107,7 +107,7 @@ class Subscriptions(Repository, ports.Subscriptions):
         return None if row is None else rows.to_subscription(row)
 
     def of_user(self, user_id: UserId) -> Sequence[Subscription]:
-        """Return the user's subscriptions, newest first, at most 100."""
+        """Return the user's subscriptions, by id, at most 100."""
         return [rows.to_subscription(row) for row in _SUBSCRIPTIONS.rows(self._session, 100, None, user_id=user_id)]
 
     def add(self, subscription: Subscription) -> None:
@@ -124,7 +124,7 @@ class Subscriptions(Repository, ports.Subscriptions):
         return [rows.to_subscription(row) for row in self._session.all(_DUE, {"now": now, "limit": limit})]
 
     def page(self, *, limit: int, after: SubscriptionId | None = None) -> Sequence[Subscription]:
-        """Return subscriptions, newest first."""
+        """Return subscriptions, by id, which is not by age."""
         return [rows.to_subscription(row) for row in _SUBSCRIPTIONS.rows(self._session, limit, after)]
 
     def add_grant(self, grant: Grant) -> bool:
@@ -201,5 +201,5 @@ class Keys(Repository, ports.Keys):
         return [row.id for row in self._session.all(_UNSETTLED, {"before": before, "limit": limit})]
 
     def page(self, *, limit: int, after: KeyId | None = None, user_id: UserId | None = None) -> Sequence[Key]:
-        """Return keys, newest first."""
+        """Return keys, by id, which is not by age."""
         return [rows.to_key(row) for row in _KEYS.rows(self._session, limit, after, user_id=user_id)]

@@ -51,7 +51,7 @@ class Subscriptions:
     policy: Policy
 
     async def of_user(self, user_id: UserId) -> Sequence[Holding]:
-        """Return what a customer has, newest first."""
+        """Return what a customer has, by id."""
         countries = await self._countries()
 
         def look(uow: UnitOfWork) -> Sequence[Holding]:
@@ -84,11 +84,11 @@ class Subscriptions:
         return await self.storage.read(look)
 
     async def page(self, *, limit: int, after: SubscriptionId | None = None) -> Sequence[Subscription]:
-        """Return subscriptions, newest first."""
+        """Return subscriptions, by id, which is not by age."""
         return await self.storage.read(lambda uow: uow.subscriptions.page(limit=limit, after=after))
 
     async def keys(self, *, limit: int, after: KeyId | None = None, user_id: UserId | None = None) -> Sequence[Key]:
-        """Return keys, newest first."""
+        """Return keys, by id, which is not by age."""
         return await self.storage.read(lambda uow: uow.keys.page(limit=limit, after=after, user_id=user_id))
 
     async def key(self, key_id: KeyId) -> Key:

@@ -19,7 +19,7 @@ Days = Annotated[int, typer.Option(min=1, max=36500, help="How many days.")]
 
 @subscriptions.command("list")
 def subscription_list(limit: Limit = 50, as_json: AsJson = False) -> None:
-    """Show subscriptions, newest first."""
+    """Show subscriptions, by id."""
 
     async def act(shop: Application) -> list[Row]:
         return [_subscription(shop, each) for each in await shop.subscriptions.page(limit=limit)]

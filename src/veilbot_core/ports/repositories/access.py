@@ -32,7 +32,7 @@ class Subscriptions(Protocol):
 
     @abstractmethod
     def of_user(self, user_id: UserId) -> Sequence[Subscription]:
-        """Return the user's subscriptions, newest first, at most 100."""
+        """Return the user's subscriptions, by id, at most 100."""
 
     @abstractmethod
     def add(self, subscription: Subscription) -> None:
@@ -48,7 +48,7 @@ class Subscriptions(Protocol):
 
     @abstractmethod
     def page(self, *, limit: int, after: SubscriptionId | None = None) -> Sequence[Subscription]:
-        """Return subscriptions, newest first."""
+        """Return subscriptions, by id, which is not by age."""
 
     @abstractmethod
     def add_grant(self, grant: Grant) -> bool:
@@ -116,4 +116,4 @@ class Keys(Protocol):
 
     @abstractmethod
     def page(self, *, limit: int, after: KeyId | None = None, user_id: UserId | None = None) -> Sequence[Key]:
-        """Return keys, newest first."""
+        """Return keys, by id, which is not by age."""

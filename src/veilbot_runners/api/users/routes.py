@@ -51,7 +51,7 @@ async def unblock_user(application: App, user_id: FromPath[UUID]) -> UserView:
 
 @get("/{user_id:uuid}/subscriptions", **needs("users:read"), summary="List a customer's subscriptions")
 async def list_subscriptions(application: App, user_id: FromPath[UUID]) -> Page[SubscriptionView]:
-    """Newest first, at most 100, all on one page."""
+    """By id, at most 100, all on one page."""
     user = await application.users.get(UserId(user_id))
     holdings = await application.subscriptions.of_user(user.id)
     return Page(items=[SubscriptionView.of(one.subscription, one.standing) for one in holdings])

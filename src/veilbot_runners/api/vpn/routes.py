@@ -27,7 +27,7 @@ def _view(application: Application, subscription: Subscription) -> SubscriptionV
 
 @get("/subscriptions", **needs("vpn:read"), summary="List subscriptions")
 async def list_subscriptions(application: App, limit: Limit = 50, after: After = None) -> Page[SubscriptionView]:
-    """Newest first."""
+    """By id, which is not by age."""
     subscriptions = application.subscriptions
     return await paged(
         lambda n, start: subscriptions.page(limit=n, after=start), lambda one: _view(application, one), limit, after
