@@ -22,7 +22,7 @@ class Places:
     leaving: ServerId | None = None
     """The one that is to be left."""
     paid: bool = False
-    """Whether an order waits for the keys."""
+    """Whether the keys were paid for anew, so that one which the terms exclude is not good enough."""
 
     @classmethod
     def look(cls, uow: UnitOfWork, *, leaving: ServerId | None = None, paid: bool = False) -> "Places":

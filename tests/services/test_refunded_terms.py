@@ -79,3 +79,19 @@ async def test_what_an_upgrade_left_stays_until_what_is_paid_for_has_a_place(
     await world.app.fleet.resize(server.id, 2)
     await world.advance(20 * MINUTE)
     assert (len(world.remote(server)), len(world.remote(core))) == (2, 0)
+
+
+async def test_a_server_that_is_sent_back_is_left_when_another_has_a_place(world: World, ann: User, bob: User) -> None:
+    plain = await world.server(capacity=1)
+    premium = await world.server(group="premium")
+    small = await world.tariff(name="plain", days=30, groups=("",))
+    big = await world.tariff(name="premium", days=30, groups=("premium",))
+    await world.buy(ann, small)
+    upgrade = await world.buy(ann, big, subscription_id=(await world.subscription(ann)).id)
+    await world.buy(bob, small)
+    await world.refund(upgrade)
+    assert (len(world.remote(plain)), len(world.remote(premium))) == (1, 1)
+    assert world.alerts() == ["order.waiting"]
+    await world.app.fleet.resize(plain.id, 2)
+    await world.advance(5 * MINUTE)
+    assert (len(world.remote(plain)), len(world.remote(premium))) == (2, 0)

@@ -11,6 +11,7 @@ from veilbot_core.domain.payment import given_back
 from veilbot_core.domain.policy import Policy
 from veilbot_core.domain.secret import digest
 from veilbot_core.domain.subscription import Grant, GrantSource, Subscription, fold
+from veilbot_core.places import Places
 from veilbot_core.ports.clock import Clock
 from veilbot_core.ports.failpoints import Failpoints, Point
 from veilbot_core.ports.ids import Ids
@@ -49,7 +50,7 @@ class Fulfilment:
         await self.failpoints.reach(Point.APPLIED)
 
     async def restore(self, job: Job) -> None:
-        """Bring back the keys of a subscription that was frozen, if time left any.
+        """Bring back the keys of a subscription that was frozen, or whose terms were taken back, if time left any.
 
         Raises:
             NoCapacity: no suitable place is free; nothing was written, the keys wait.
@@ -59,7 +60,7 @@ class Fulfilment:
             now = self.clock.now()
             subscription = uow.subscriptions.lock(SubscriptionId(job.subject))
             if subscription.wants_keys(now, self.policy.grace):
-                reserve(uow, subscription, now)
+                reserve(uow, subscription, now, places=Places.look(uow, paid=True))
             uow.jobs.finish(job)
 
         await self.storage.write(work)
