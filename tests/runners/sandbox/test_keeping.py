@@ -1,6 +1,7 @@
 """What the demo's world remembers over a restart, and the page that shows it."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import httpx
@@ -84,11 +85,17 @@ async def test_a_broken_file_says_what_to_do(tmp_path: Path, text: str) -> None:
 
 
 def test_the_servers_keep_their_ports_wherever_the_pages_are(tmp_path: Path) -> None:
-    made = Credentials.read(tmp_path, 8080)
-    assert Credentials.read(tmp_path, 9000) == made
+    begun = replace(Credentials.read(tmp_path, 8080), api_key="vb_made_with_the_servers")
+    begun.write(tmp_path)
+    assert Credentials.read(tmp_path, 9000) == begun
     (tmp_path / "credentials.json").write_text(json.dumps({"seed": "old"}))
     with pytest.raises(InvalidInput, match="--fresh"):
         Credentials.read(tmp_path, 8080)
+
+
+def test_a_demo_that_made_no_server_yet_may_choose_other_ports(tmp_path: Path) -> None:
+    made = Credentials.read(tmp_path, 8080)
+    assert Credentials.read(tmp_path, 9000) == replace(made, servers_at=9001)
 
 
 async def test_backstage_shows_servers_and_payments_and_breaks_them(tmp_path: Path) -> None:
