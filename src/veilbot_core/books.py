@@ -151,18 +151,18 @@ class Books:
             uow.jobs.ask(Job.ask(JobKind.ALERT, EVERYTHING, now, detail="settle.trouble"))
         if not self._claimed(uow, event, order, now):
             return Receipt.DUPLICATE
-        if order is None:
-            return Receipt.ACCEPTED
-        disputed = under_dispute(uow.payments.of_order(order.id))
-        if order.status is OrderStatus.PAID and disputed:
-            hold(uow, self.ids, order, Hold.DISPUTE, "its payment is disputed", now)
-        elif not disputed:
+        if order is not None and not under_dispute(uow.payments.of_order(order.id)):
             self._go_on(uow, order, now)
         self._heed_claims(uow, order, now)
         return Receipt.ACCEPTED
 
     def _heed_claims(self, uow: UnitOfWork, order: Order | None, now: datetime) -> None:
-        grant = uow.subscriptions.grant_for(GrantSource.ORDER, str(order.id)) if order else None
+        """Stop an order that is not delivered and freeze what one gave while a bank claims its money."""
+        if order is None:
+            return
+        if order.status is OrderStatus.PAID and under_dispute(uow.payments.of_order(order.id)):
+            hold(uow, self.ids, order, Hold.DISPUTE, "its payment is disputed", now)
+        grant = uow.subscriptions.grant_for(GrantSource.ORDER, str(order.id))
         if grant is not None:
             self._freeze(uow, grant.subscription_id, now)
 

@@ -119,3 +119,19 @@ async def test_a_second_payment_that_is_claimed_first_freezes_what_the_order_bou
     await world.receive(world.gateway.dispute(order.id, won=True))
     await world.settle()
     assert len(world.remote(server)) == 1
+
+
+async def test_a_second_payment_that_is_claimed_first_stops_what_was_not_given_yet(
+    world: World, server: Server, ann: User, order: Order
+) -> None:
+    late, early = world.gateway.pay(order.id), world.gateway.pay(order.id, again=True)
+    await world.receive(early)
+    await world.receive(world.gateway.dispute(order.id))
+    assert await world.receive(late) is Receipt.HELD
+    await world.settle()
+    assert await world.status(order) is OrderStatus.HELD
+    assert not world.remote(server)
+    await world.receive(world.gateway.dispute(order.id, won=True))
+    await world.settle()
+    assert await world.status(order) is OrderStatus.FULFILLED
+    assert len(world.remote(server)) == 1
