@@ -73,7 +73,7 @@ def handlers(  # noqa: PLR0913 - one parameter per service that does jobs
     """Say which service does which kind of job."""
 
     async def sweep(job: Job) -> None:
-        await provisioning.sweep(job)
+        await fulfilment.sweep(job)
         await requests.purge()
 
     return {
@@ -82,6 +82,7 @@ def handlers(  # noqa: PLR0913 - one parameter per service that does jobs
         JobKind.REFUND_ORDER: payments.refund,
         JobKind.RESTORE_KEYS: fulfilment.restore,
         JobKind.APPLY_KEY: provisioning.apply,
+        JobKind.RECHECK_KEY: provisioning.recheck,
         JobKind.MOVE_KEYS: moving.run,
         JobKind.TELL_PAID: notices.tell,
         JobKind.TELL_READY: notices.tell,

@@ -19,7 +19,7 @@ _NOUNS = (
         (JobKind.FULFIL_ORDER, JobKind.CLOSE_ORDER, JobKind.REFUND_ORDER, JobKind.TELL_PAID, JobKind.TELL_READY),
         "order",
     )
-    | {JobKind.APPLY_KEY: "key", JobKind.TELL_MOVED: "key"}
+    | dict.fromkeys((JobKind.APPLY_KEY, JobKind.RECHECK_KEY, JobKind.TELL_MOVED), "key")
     | {
         JobKind.MOVE_KEYS: "server",
         JobKind.RECONCILE_SERVER: "server",

@@ -122,7 +122,7 @@ async def test_a_second_payment_that_is_claimed_first_freezes_what_the_order_bou
 
 
 async def test_a_second_payment_that_is_claimed_first_stops_what_was_not_given_yet(
-    world: World, server: Server, ann: User, order: Order
+    world: World, server: Server, order: Order
 ) -> None:
     late, early = world.gateway.pay(order.id), world.gateway.pay(order.id, again=True)
     await world.receive(early)

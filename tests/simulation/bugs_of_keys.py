@@ -107,7 +107,7 @@ class ThawsWithoutKeys(Fulfilment):
 
 
 class FinishesFirst(Fulfilment):
-    """Finishes the job in one commit and grants in the next."""
+    """Finishes the job in one commit and grants in the next, and nobody looks at what is left."""
 
     async def fulfil(self, job: Job) -> None:
         token = self.ids.secret()
@@ -120,8 +120,6 @@ class FinishesFirst(Fulfilment):
 
         await self.storage.write(work)
 
-
-class NoSweep(Provisioning):
     async def sweep(self, _: Job) -> None:
         """Look at nothing."""
 

@@ -4,10 +4,11 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from tests.simulation.bugs import Bug, repository
+from tests.simulation.bugs import Bug, instead, repository
 
 from veilbot_adapters.memory.jobs import MemoryJobs
 from veilbot_core.domain.jobs import Job, JobKind, Ticket
+from veilbot_core.services.work import Work
 
 
 class AnyTicketWill(MemoryJobs):
@@ -29,6 +30,13 @@ class FenceAlone(MemoryJobs):
 class TrustsTheQueue(MemoryJobs):
     def hand_over(self, now: datetime, until: datetime, limit: int, kinds: Iterable[JobKind] = ()) -> Sequence[Job]:
         return super().hand_over(now, until + timedelta(days=365), limit, kinds)
+
+
+class LateIsNever(Work):
+    """As it was once: what a worker called after its turn was over, was forgotten."""
+
+    async def _too_late(self, job: Job) -> None:
+        """Leave the key as it is."""
 
 
 BUGS = (
@@ -54,5 +62,14 @@ BUGS = (
         breaks="everything_settles",
         faults="broker",
         plant=repository("jobs", TrustsTheQueue),
+    ),
+    Bug(
+        name="what was called too late did nothing",
+        first=302630,
+        orders=50,
+        guard="a worker that finds another one at its job has the key's server told once more",
+        breaks="servers_have_what_is_wanted",
+        faults="mix",
+        plant=instead("work", LateIsNever),
     ),
 )

@@ -3,8 +3,8 @@
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 
-from tests.simulation.bugs import Bug, both, instead, repository
-from tests.simulation.bugs_of_keys import FinishesFirst, NoSweep
+from tests.simulation.bugs import Bug, instead, repository
+from tests.simulation.bugs_of_keys import FinishesFirst
 
 from veilbot_adapters.memory.jobs import MemoryJobs
 from veilbot_core.domain.errors import PortError
@@ -146,7 +146,7 @@ BUGS = (
         guard="each handler finishes its job in the transaction of its effect, and the sweeper",
         breaks="paid_means_a_key_or_a_person",
         faults="crash",
-        plant=both(instead("fulfilment", FinishesFirst), instead("provisioning", NoSweep)),
+        plant=instead("fulfilment", FinishesFirst),
     ),
     Bug(
         name="a refund is promised and forgotten",

@@ -17,6 +17,7 @@ class JobKind(StrEnum):
     CLOSE_ORDER = "close_order"
     REFUND_ORDER = "refund_order"
     APPLY_KEY = "apply_key"
+    RECHECK_KEY = "recheck_key"
     RESTORE_KEYS = "restore_keys"
     MOVE_KEYS = "move_keys"
     TELL_PAID = "tell_paid"

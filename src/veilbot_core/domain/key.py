@@ -102,6 +102,10 @@ class Key:
         """Record what the server has now."""
         return replace(self, observed=state, access_url=access_url or self.access_url, changed_at=at, note="")
 
+    def doubt(self, at: datetime) -> "Key":
+        """Return it as one whose server has the opposite of what we want, so that it is told once more."""
+        return replace(self, observed=ABSENT if self.desired.present else KeyState(present=True), changed_at=at)
+
     def refused(self, note: str, at: datetime) -> "Key":
         """Record that the server refuses, for a person to mend."""
         return replace(self, note=note[:200], changed_at=at)

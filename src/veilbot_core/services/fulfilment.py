@@ -19,6 +19,9 @@ from veilbot_core.ports.secrets import Secrets
 from veilbot_core.ports.storage import Storage, UnitOfWork
 from veilbot_core.steps import about, complete, hold, refold, reserve
 
+_SWEPT = 500
+"""Orders, and keys, that one pass asks for again."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fulfilment:
@@ -62,6 +65,19 @@ class Fulfilment:
             if subscription.wants_keys(now, self.policy.grace):
                 reserve(uow, subscription, now, places=Places.look(uow, paid=True))
             uow.jobs.finish(job)
+
+        await self.storage.write(work)
+
+    async def sweep(self, _: Job) -> None:
+        """Ask again for whatever should be under way and is not: paid orders and unsettled keys."""
+
+        def work(uow: UnitOfWork) -> None:
+            now = self.clock.now()
+            before = now - self.policy.lease
+            for order_id in uow.orders.stuck(before, _SWEPT):
+                uow.jobs.ensure(Job.ask(JobKind.FULFIL_ORDER, order_id, now))
+            for key_id in uow.keys.unsettled(_SWEPT, before):
+                uow.jobs.ensure(Job.ask(JobKind.APPLY_KEY, key_id, now))
 
         await self.storage.write(work)
 

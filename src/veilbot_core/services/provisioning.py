@@ -72,6 +72,18 @@ class Provisioning:
         await self.storage.write(lambda uow: self._applied(uow, job, key, url))
         await self.failpoints.reach(Point.APPLIED)
 
+    async def recheck(self, job: Job) -> None:
+        """Have a key's server told once more what we want: somebody whose turn was over may have called it last."""
+
+        def work(uow: UnitOfWork) -> None:
+            now = self.clock.now()
+            (key,) = uow.keys.lock_all([KeyId(job.subject)])
+            uow.keys.save(key.doubt(now))
+            uow.jobs.ask(Job.ask(JobKind.APPLY_KEY, key.id, now))
+            uow.jobs.finish(job)
+
+        await self.storage.write(work)
+
     async def reconcile(self, server_id: ServerId, *, dry_run: bool = False) -> Report:
         """Compare a server with what we want, book its traffic, bring back what it lost, and ask for the rest.
 
@@ -108,19 +120,6 @@ class Provisioning:
         def work(uow: UnitOfWork) -> None:
             used = [s for s in uow.servers.all() if s.status is not ServerStatus.DISABLED]
             uow.jobs.ask(*(Job.ask(JobKind.RECONCILE_SERVER, s.id, self.clock.now()) for s in used))
-
-        await self.storage.write(work)
-
-    async def sweep(self, _: Job) -> None:
-        """Ask again for whatever should be under way and is not: paid orders and unsettled keys."""
-
-        def work(uow: UnitOfWork) -> None:
-            now = self.clock.now()
-            before = now - self.policy.lease
-            for order_id in uow.orders.stuck(before, _BATCH):
-                uow.jobs.ensure(Job.ask(JobKind.FULFIL_ORDER, order_id, now))
-            for key_id in uow.keys.unsettled(_BATCH, before):
-                uow.jobs.ensure(Job.ask(JobKind.APPLY_KEY, key_id, now))
 
         await self.storage.write(work)
 

@@ -82,7 +82,7 @@ class Work:
                 due = self.clock.now() + self.policy.every[job.kind]
                 await self.storage.write(lambda uow: uow.jobs.postpone(job, due, "", keep_attempts=False))
         except LeaseLost:
-            _LOG.info("job %s %s: another worker has it", job.kind, job.subject)
+            await self._too_late(job)
         except Exception as error:  # noqa: BLE001 - the edge that must survive: any failure is booked at the job
             await self._failed(job, error)
 
@@ -185,9 +185,24 @@ class Work:
         try:
             await self.storage.write(work)
         except LeaseLost:
-            _LOG.info("job %s %s: another worker has it", job.kind, job.subject)
+            await self._too_late(job)
         except PortError as trouble:  # the lease ends by itself
             _LOG.warning("job %s %s could not be given back: %s", job.kind, job.subject, trouble)
+
+    async def _too_late(self, job: Job) -> None:
+        """Leave a job to the worker that has it now; what this one called a server for may have come after that one.
+
+        So the key is looked at again, when whoever has its job now has come to an end.
+        """
+        _LOG.info("job %s %s: another worker has it", job.kind, job.subject)
+        if job.kind is not JobKind.APPLY_KEY:
+            return
+        now = self.clock.now()
+        again = Job.ask(JobKind.RECHECK_KEY, job.subject, now, due=now + self.policy.lease)
+        try:
+            await self.storage.write(lambda uow: uow.jobs.ask(again))
+        except PortError as trouble:
+            _LOG.warning("key %s could not be put down to be looked at again: %s", job.subject, trouble)
 
     @property
     def _most(self) -> int:
