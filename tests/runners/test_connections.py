@@ -1,6 +1,7 @@
 """Connections too many are told so in one breath, health is answered all the same, and none stays for nothing."""
 
 import asyncio
+import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -13,6 +14,7 @@ from veilbot_runners.connections import Bounds
 
 MOST = 20
 LONG = PATIENCE * 2
+PIECES = [100_000] * 100
 GET = b"GET /%b HTTP/1.1\r\nhost: shop.test\r\n\r\n"
 
 
@@ -21,6 +23,12 @@ async def app(scope: Any, receive: Any, send: Any) -> None:
     if scope["type"] == "http":
         if scope["path"] == "/slow":
             await asyncio.sleep(0.5)
+        if scope["path"] == "/long":
+            await long(send)
+            return
+        if scope["method"] == "POST":
+            while (await receive()).get("more_body"):
+                pass
         await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"2")]})
         await send({"type": "http.response.body", "body": b"ok"})
         return
@@ -29,10 +37,19 @@ async def app(scope: Any, receive: Any, send: Any) -> None:
         await send({"type": f"lifespan.{stage}.complete"})
 
 
+async def long(send: Any) -> None:
+    """Answer with more than lies between two sockets."""
+    await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"%d" % sum(PIECES))]})
+    for number, size in enumerate(PIECES, 1):
+        await send({"type": "http.response.body", "body": b"x" * size, "more_body": number < len(PIECES)})
+
+
 @asynccontextmanager
-async def served(*, head: float = LONG, head_of_extra: float = LONG) -> AsyncIterator[int]:
+async def served(
+    *, head: float = LONG, head_of_extra: float = LONG, body: float = LONG, deaf: float = LONG
+) -> AsyncIterator[int]:
     stop = asyncio.Event()
-    bounds = Bounds(most=MOST, head=head, head_of_extra=head_of_extra)
+    bounds = Bounds(most=MOST, head=head, head_of_extra=head_of_extra, body=body, deaf=deaf)
     sock = serving.listen("127.0.0.1", 0)
     async with asyncio.TaskGroup() as group:
         group.create_task(serving.serve_http(app, sock, stop, bounds=bounds))
@@ -153,4 +170,57 @@ async def test_a_connection_too_many_is_answered_about_health_once_and_nothing_e
             assert await answers(reader) == 1
             writer.close()
         for *_, writer in held:
+            writer.close()
+
+
+async def room(port: int) -> None:
+    """Wait until somebody else is served."""
+    async with asyncio.timeout(PATIENCE):
+        head = b""
+        while not head.startswith(b"HTTP/1.1 200"):
+            head, _, writer = await ask(port, b"")
+            writer.close()
+
+
+@pytest.mark.parametrize("ending", [b"", b"connection: close\r\n"], ids=["keeps alive", "closes"])
+@pytest.mark.parametrize("path", [b"long", b"short"])
+async def test_who_does_not_read_the_answer_makes_room_for_who_does(path: bytes, ending: bytes) -> None:
+    """Whether the answer waits to be written, or is written and waits to be read."""
+    asked = b"GET /%b HTTP/1.1\r\nhost: a\r\n%b\r\n" % (path, ending)
+    async with served(head=0.2, deaf=0.2) as port:
+        held = [await deaf(port, asked * (1 if path == b"long" else 100)) for _ in range(MOST)]
+        await room(port)
+        for sock in held:
+            sock.close()
+
+
+async def deaf(port: int, data: bytes) -> socket.socket:
+    loop = asyncio.get_running_loop()
+    sock = socket.socket()
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    sock.setblocking(False)
+    await loop.sock_connect(sock, ("127.0.0.1", port))
+    await loop.sock_sendall(sock, data)
+    return sock
+
+
+async def test_who_reads_slowly_gets_all_of_it() -> None:
+    async with served(head=0.2, deaf=3.0) as port:
+        reader, writer = await opened(port, GET % b"long")
+        size = 0
+        async with asyncio.timeout(PATIENCE):
+            while piece := await reader.read(500_000):
+                size += len(piece)
+                await asyncio.sleep(0.25)
+        assert size > sum(PIECES)
+        writer.close()
+
+
+async def test_a_body_that_does_not_come_makes_room_for_others() -> None:
+    async with served(body=0.2) as port:
+        begun = b"POST / HTTP/1.1\r\nhost: a\r\ncontent-length: 9\r\n\r\nx"
+        held = [await opened(port, begun) for _ in range(MOST)]
+        assert [await answers(reader) for reader, _ in held] == [0] * MOST
+        await room(port)
+        for _, writer in held:
             writer.close()
