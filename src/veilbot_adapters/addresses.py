@@ -8,6 +8,7 @@ import asyncio
 import re
 import socket
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
 from typing import Any
 
@@ -22,7 +23,15 @@ _SPECIAL = (IPv4Network("192.0.0.0/24"), IPv4Network("192.88.99.0/24"), IPv4Netw
 (learn.microsoft.com/azure/virtual-network/what-is-ip-address-168-63-129-16); some of it counts as global."""
 _THREADS = ThreadPoolExecutor(32, thread_name_prefix="names")
 """Resolving cannot be interrupted, and the event loop's own threads are few: names that hang must not hold those."""
-_asked: dict[tuple[str, int], Future[list[Any]]] = {}
+
+
+@dataclass(slots=True)
+class _Question:
+    answer: Future[list[Any]]
+    waiting: int = 0
+
+
+_asked: dict[tuple[str, int], _Question] = {}
 """What is being resolved; all who ask for one name share one thread."""
 
 Address = IPv4Address | IPv6Address
@@ -59,17 +68,27 @@ async def resolve(host: str, port: int, *, allow_private: bool) -> list[str]:
     if written is not None:
         found = [written]
     else:
-        infos = await asyncio.shield(asyncio.wrap_future(_look_up(host, port)))
+        infos = await _look_up(host, port)
         found = [ip_address(str(info[4][0]).partition("%")[0]) for info in infos]
     return [str(address) for address in dict.fromkeys(found) if allow_private or _is_global(address)]
 
 
-def _look_up(host: str, port: int) -> Future[list[Any]]:
-    known = _asked.get((host, port))
-    if known is None:
-        known = _asked[host, port] = _THREADS.submit(socket.getaddrinfo, host, port, type=socket.SOCK_STREAM)
-        known.add_done_callback(lambda _: _asked.pop((host, port)))
-    return known
+async def _look_up(host: str, port: int) -> list[Any]:
+    """Ask for a name, or wait for the answer that others wait for; what nobody waits for any more is not begun."""
+    name = host, port
+    question = _asked.get(name)
+    if question is None:
+        question = _asked[name] = _Question(_THREADS.submit(socket.getaddrinfo, *name, type=socket.SOCK_STREAM))
+        question.answer.add_done_callback(lambda _: _asked.pop(name))
+    answer = asyncio.wrap_future(question.answer)
+    answer.add_done_callback(lambda done: done.cancelled() or done.exception())  # whoever asked may be gone
+    question.waiting += 1
+    try:
+        return await asyncio.shield(answer)
+    finally:
+        question.waiting -= 1
+        if not question.waiting:
+            question.answer.cancel()
 
 
 def _is_global(address: Address) -> bool:

@@ -1,6 +1,7 @@
 """No address that somebody gave leads into our own network, however it is written and whatever its name resolves to."""
 
 import asyncio
+import gc
 import socket
 import threading
 from collections.abc import Awaitable, Callable, Sequence
@@ -9,7 +10,7 @@ from typing import Any
 
 import httpx
 import pytest
-from tests.waiting import PATIENCE
+from tests.waiting import PATIENCE, until
 
 from veilbot_adapters import addresses
 from veilbot_adapters.vpn.pinning import PinnedTransport, PrivateAddress
@@ -212,3 +213,31 @@ async def test_names_that_hang_keep_no_other_name_waiting(monkeypatch: pytest.Mo
     assert sorted(asked) == sorted({*names, "alive.example.com"})
     assert await addresses.resolve("dead0.example.com", 443, allow_private=False) == [PUBLIC]
     assert asked.count("dead0.example.com") == 2, "what was found out is not kept: the next connection looks anew"
+
+
+async def test_names_that_nobody_waits_for_any_more_are_not_looked_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The process would stay until each of them was; and nobody hears that one of them failed after all."""
+    over, asked, said = threading.Event(), list[Any](), list[Any]()
+
+    def hanging(host: Any, *_: Any, **__: Any) -> Any:
+        asked.append(host)
+        over.wait(PATIENCE)
+        raise socket.gaierror(-3, "Temporary failure in name resolution")
+
+    monkeypatch.setattr(socket, "getaddrinfo", hanging)
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: said.append(context))
+    async with asyncio.TaskGroup() as group:
+        names = [f"h{number}.example.com" for number in range(100)]
+        tasks = [group.create_task(addresses.resolve(name, 443, allow_private=False)) for name in names]
+        await asyncio.sleep(0)
+        for task in tasks:
+            task.cancel()
+    over.set()
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: [(AF_INET, SOCK_STREAM, 6, "", (PUBLIC, 443))])
+    async with asyncio.timeout(PATIENCE):
+        assert await addresses.resolve("next.example.com", 443, allow_private=False) == [PUBLIC]
+        await until(lambda: not addresses._asked)
+    gc.collect()
+    await asyncio.sleep(0)
+    assert len(asked) <= 32
+    assert not said
