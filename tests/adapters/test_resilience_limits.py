@@ -212,6 +212,25 @@ class TestRetryAfter:
         await clock.advance(60)
         assert await way.call(far) == 1
 
+    async def test_the_longest_rest_counts(self, clock: Hasty) -> None:
+        """Of two calls that are out, the one that hears of less may be answered last."""
+        far, way, answer = Far(), guard(clock), asyncio.Event()
+
+        async def busy(seconds: float) -> None:
+            await answer.wait()
+            raise Unavailable(retry_after=seconds)
+
+        async with asyncio.TaskGroup() as group:
+            for seconds in (60, 30):
+                group.create_task(outcome(way.call(lambda seconds=seconds: busy(seconds))))  # type: ignore[misc]
+            await asyncio.sleep(0)
+            answer.set()
+        await clock.advance(59)
+        with pytest.raises(Unavailable, match="rest"):
+            await way.call(far)
+        await clock.advance(1)
+        assert await way.call(far) == 1
+
     async def test_it_holds_too_where_it_may_have_been_done(self, clock: Hasty) -> None:
         far, way = Far(), guard(clock)
 

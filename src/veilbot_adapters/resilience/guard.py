@@ -102,7 +102,8 @@ class Guard:
         except VeilbotError as error:
             answered = True
             if self.limits.rests and isinstance(error, Unavailable | Unknown) and error.retry_after:
-                self._rests_until = self._clock.monotonic() + min(error.retry_after, self.limits.rest_max)
+                rest = self._clock.monotonic() + min(error.retry_after, self.limits.rest_max)
+                self._rests_until = max(self._rests_until, rest)
             raise
         else:
             return result
