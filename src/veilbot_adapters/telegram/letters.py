@@ -21,8 +21,8 @@ _PLAIN = {
     Notice.ENDED: "ended",
 }
 """Notices that name the tariff and nothing else."""
-_OUTLINE = "ss://"
-"""How keys begin that the Outline app takes; Hiddify takes the others."""
+_SHADOWSOCKS, _XCHACHA = "ss://", "ss://eGNoYWNoYTIw"
+"""How keys begin: the Outline app takes the first, but not with the cipher (base64 of its name) of the second."""
 _TAG = re.compile(r"<[^>]*>")
 
 
@@ -54,12 +54,17 @@ def ready(texts: Texts, message: Message) -> tuple[Html, list[Html]]:
     first = _keys(texts, language, texts(language, "keys-label"), message.keys[:1])
     more = message.keys[1:]
     rest = _keys(texts, language, texts(language, "ready-more", n=len(more)), more) if more else []
-    following = "ready-next" if any(key.url.startswith(_OUTLINE) for key in message.keys[:1]) else "ready-next-hiddify"
+    following = "ready-next" if any(_for_outline(key) for key in message.keys[:1]) else "ready-next-hiddify"
     what_next = texts(language, following)
     caption = Html("\n\n".join([head, *first, link, what_next]))
     if length(caption) <= _CAPTION:
         return caption, pack(rest)
     return head, pack([*first, link, what_next, *rest])
+
+
+def _for_outline(key: Access) -> bool:
+    """Say whether the Outline app takes a key; Hiddify takes all of them."""
+    return key.url.startswith(_SHADOWSOCKS) and not key.url.startswith(_XCHACHA)
 
 
 def buttons(texts: Texts, message: Message) -> dict[str, Any] | None:

@@ -1,5 +1,6 @@
 """What notices say."""
 
+from base64 import urlsafe_b64encode
 from dataclasses import replace
 from datetime import UTC, datetime
 from uuid import UUID
@@ -12,6 +13,8 @@ from veilbot_core.ports.notifier import About, Access, Alert, Message, Notice
 
 TEXTS = Texts()
 KEY = Access(name="Amsterdam", country="NL", url="ss://secret@host:1/#A&B")
+XCHACHA = "ss://" + urlsafe_b64encode(b"xchacha20-ietf-poly1305:secret").decode() + "@host:443"
+"""A key that Outline does not take, though it begins like its own."""
 READY = Message(
     notice=Notice.READY,
     language=Language.EN,
@@ -41,7 +44,7 @@ def test_a_long_key_follows_as_text() -> None:
     assert "And one more key of yours" in text
 
 
-@pytest.mark.parametrize("key", ["vless://" + "x" * 900, "vmess://abc", "trojan://secret@host:443"])
+@pytest.mark.parametrize("key", ["vless://" + "x" * 900, "vmess://abc", "trojan://secret@host:443", XCHACHA])
 def test_what_to_do_with_a_key_is_said_for_the_app_that_takes_it(key: str) -> None:
     for keys, app, other in (((replace(KEY, url=key),), "Hiddify", "Outline"), ((KEY,), "Outline", "Hiddify")):
         caption, rest = letters.ready(TEXTS, replace(READY, keys=keys))

@@ -189,7 +189,7 @@ help-linux = <b>Linux</b>
     2. Start it and allow it to install its service.
     3. Copy your key: open “My keys” in Telegram on the computer and click it.
     4. In Outline click “Add server”, paste the key and click “Connect”. Done!
-help-hiddify = Does your key begin with vless://, vmess:// or trojan://? Then take <a href="https://hiddify.com">Hiddify</a> instead of Outline: copy the key, tap “+” and “Add from clipboard”.
+help-hiddify = Does your key begin with vless://, vmess:// or trojan://, or does Outline not take it? Then take <a href="https://hiddify.com">Hiddify</a> instead of Outline: copy the key, tap “+” and “Add from clipboard”.
 
 ## Messages that come by themselves
 
