@@ -68,7 +68,8 @@ class Desk:
         )
         cabinet = Cabinet(subscriptions=application.subscriptions, draw=draw)
         self._hint = guide.hint
-        self._paid_for = {cabinet.keys, cabinet.holding, cabinet.qr, guide.help, guide.device, guide.language}
+        own = {cabinet.keys, cabinet.holding, cabinet.qr}
+        self._paid_for = own | {guide.help, guide.device, guide.language, self._speak}
         self._taps: Mapping[str, Tap] = {
             "m": Tap(guide.start),
             "t": Tap(shop.buy),

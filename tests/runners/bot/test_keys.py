@@ -174,3 +174,5 @@ class TestStrangers:
         assert key.access_url is not None
         assert "Your key (tap to copy)" in await owner.tap("My keys")
         assert "is closed" in await owner.tap("Renew")
+        await owner.say("/language")
+        assert "Здравствуйте" in await owner.tap("Русский")
