@@ -255,13 +255,13 @@ async def run_demo(
         open_container(settings) as container,
     ):
         shop = container.application()
+        if not made.api_key:  # before there is a server, so that these have their ports from the first
+            _, secret = await shop.api_keys.add("demo", ["*"])
+            made = replace(made, api_key=secret)
+            made.write(folder)
         await seed(shop, sandbox, made)
         for server in await shop.fleet.all():
             await shop.provisioning.reconcile(server.id)  # the Xray forgets its keys when it ends
-        if not made.api_key:
-            _, secret = await shop.api_keys.add("demo", ["*"])
-            made = Credentials(**{**asdict(made), "api_key": secret})
-            made.write(folder)
         tell(
             {place.name: settings.public_url + place.url for place in PLACES}
             | {"api_key": made.api_key, "env_file": str(write_settings(folder, settings, made))}
