@@ -8,7 +8,7 @@ import msgspec
 import structlog
 from litestar import Litestar
 from litestar.events import BaseEventEmitterBackend
-from litestar.types import HTTPScope, Message, Receive, Scope, Send
+from litestar.types import HTTPScope, Message, Receive, Send
 
 from veilbot_core.ports.ids import Ids
 from veilbot_runners.api.errors import MEDIA_TYPE, Problem, methods
@@ -85,10 +85,10 @@ class Edge(Litestar):
             else:
                 await self._admit(scope, receive, dress)
 
-    async def _admit(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def _admit(self, scope: HTTPScope, receive: Receive, send: Send) -> None:
         """Serve a request if there is room for it."""
         try:
-            visit = self.turnstile.enter(scope["headers"], scope["path"])
+            visit = self.turnstile.enter(scope["headers"], scope["path"], scope["method"])
         except Overloaded as error:
             await _refuse(scope["state"]["request_id"], error, send)
             return

@@ -7,7 +7,12 @@ from typing import Annotated, Any
 
 import structlog
 from litestar import Litestar, Request, Response
-from litestar.exceptions import HTTPException, MethodNotAllowedException, ValidationException
+from litestar.exceptions import (
+    HTTPException,
+    InternalServerException,
+    MethodNotAllowedException,
+    ValidationException,
+)
 from msgspec import Meta, Struct
 
 from veilbot_core.domain import errors as core
@@ -15,6 +20,8 @@ from veilbot_runners.api.load import Overloaded
 
 _LOG = structlog.get_logger(__name__)
 MEDIA_TYPE = "application/problem+json"
+_GONE = "client disconnected prematurely"
+"""What Litestar says of a body whose sender went away (``litestar/connection/request.py``); no fault of ours."""
 
 STATUS: Mapping[type[core.VeilbotError], int] = MappingProxyType(
     {
@@ -130,6 +137,8 @@ def _invalid(request: Request[Any, Any, Any], error: ValidationException) -> Res
 
 def _http(request: Request[Any, Any, Any], error: HTTPException) -> Response[Problem]:
     """Answer with an error that the framework found."""
+    if isinstance(error, InternalServerException) and error.detail == _GONE:
+        return problem(request, 400, detail="The body did not come.")
     headers = dict(error.headers or {})
     if isinstance(error, MethodNotAllowedException) and "Allow" not in headers:
         # Litestar's own is "allow", and lacks HEAD

@@ -11,6 +11,8 @@ from veilbot_runners.api.limits import BODY_LIMIT
 _OPEN = 1000
 _BYTES = 64 << 20
 _TELEGRAM = "/webhooks/telegram"
+_BODILESS = frozenset({"GET", "OPTIONS"})
+"""Methods whose bodies nobody reads; HEAD comes as GET."""
 
 
 class Overloaded(Unavailable):
@@ -57,14 +59,14 @@ class Turnstile:
         self._all = _Share(places, most, _BYTES)
         self._telegram = _Share(places // 2, max(1, most // 2), _BYTES // 2)
 
-    def enter(self, headers: Iterable[tuple[bytes, bytes]], path: str = "/") -> Visit:
+    def enter(self, headers: Iterable[tuple[bytes, bytes]], path: str = "/", method: str = "POST") -> Visit:
         """Let a request in; one without a body is worked on at once. Raises Overloaded."""
         size = _size(headers)
         of_telegram = normalize_path(path) == _TELEGRAM
         visit = Visit(size, (self._all, self._telegram) if of_telegram else (self._all,))
         if any(one.open >= one.most_open or one.bytes + size > one.most_bytes for one in visit.shares):
             raise Overloaded
-        if not size:
+        if not size or method in _BODILESS:
             self.begin(visit)
         for share in visit.shares:
             share.open += 1

@@ -53,6 +53,38 @@ async def test_unknown_routes_and_methods_are_problems(world: World) -> None:
     }
 
 
+async def test_a_caller_who_goes_away_in_the_middle_of_a_body_is_no_fault_of_ours(world: World) -> None:
+    """Nobody reads the answer; the log is what counts."""
+    headers = [*(await world.key("users:write")).items(), ("content-type", "application/json"), ("content-length", "9")]
+    scope = {
+        "type": "http",
+        "asgi": {"version": "3.0"},
+        "http_version": "1.1",
+        "scheme": "http",
+        "query_string": b"",
+        "method": "POST",
+        "path": "/api/v1/users",
+        "raw_path": b"/api/v1/users",
+        "root_path": "",
+        "headers": [(name.lower().encode(), value.encode()) for name, value in headers],
+        "client": ("127.0.0.1", 1),
+        "server": ("shop.test", 80),
+    }
+    heard, said = iter([{"type": "http.request", "body": b"{", "more_body": True}]), list[Any]()
+
+    async def hear() -> dict[str, Any]:
+        return next(heard, {"type": "http.disconnect"})
+
+    async def say(message: Any) -> None:
+        said.append(message)
+
+    transport: Any = world.http._transport
+    with structlog.testing.capture_logs() as logs:
+        await transport.app(scope, hear, say)
+    assert said[0]["status"] == 400
+    assert [entry for entry in logs if entry["log_level"] == "error"] == []
+
+
 @pytest.mark.parametrize("path", ["/healthz", "/api/v1/users", "/schema", "/schema/openapi.json", "/s/nothing", "/no"])
 async def test_whatever_can_be_got_has_a_head(world: World, path: str) -> None:
     got = await world.http.get(path, headers=world.admin)

@@ -198,6 +198,12 @@ class TestTurnstile:
             turnstile.leave(visit)
         turnstile.leave(turnstile.enter([]))
 
+    def test_a_body_that_nobody_reads_is_no_way_around(self) -> None:
+        turnstile = Turnstile(1)
+        turnstile.enter([(b"content-length", b"1")], "/s/token", "GET")
+        with pytest.raises(Unavailable):
+            turnstile.enter([(b"content-length", b"1")], "/s/token", "GET")
+
     def test_telegram_has_half_of_everything(self) -> None:
         turnstile, telegram = Turnstile(4), "/webhooks/telegram"
         chunked = [(b"transfer-encoding", b"chunked")]
