@@ -48,7 +48,7 @@ class Demo:
         """GET, or POST JSON."""
         data = None if body is None else json.dumps(body).encode()
         request = urllib.request.Request(self.base + path, data, {"Content-Type": "application/json"})  # noqa: S310
-        with urllib.request.urlopen(request, timeout=10) as answer:  # noqa: S310
+        with urllib.request.urlopen(request, timeout=60) as answer:  # noqa: S310
             return json.load(answer)
 
     def messages(self) -> list[dict[str, Any]]:
@@ -56,14 +56,14 @@ class Demo:
         items: list[dict[str, Any]] = self.call(f"/sandbox/telegram/chats/{CHAT}")["items"]
         return items
 
-    def wait(self, what: str, find: Callable[[], Any], seconds: float = 20.0) -> Any:
+    def wait(self, what: str, find: Callable[[], Any], seconds: float = 120.0) -> Any:
         """Look until something is there."""
         deadline = time.monotonic() + seconds
         while time.monotonic() < deadline:
             try:
                 if found := find():
                     return found
-            except (urllib.error.URLError, ConnectionError):
+            except (urllib.error.URLError, ConnectionError, TimeoutError):
                 pass
             time.sleep(0.1)
         raise SystemExit(f"waited {seconds:.0f} s for {what}")
@@ -120,7 +120,7 @@ def main() -> None:
             print(f"demo: up after {started:.1f} s, a key bought after {time.monotonic() - began:.1f} s")
         finally:
             process.send_signal(signal.SIGINT)
-            code = process.wait(30)
+            code = process.wait(120)
     if code != 0:
         raise SystemExit(f"the demo ended with {code}")
 

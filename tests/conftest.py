@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 import structlog
+from hypothesis import settings
 from tests.postgres import Server, any_server, apart
 from tests.redis_server import any_redis
 
@@ -16,6 +17,9 @@ from veilbot_adapters.database import migrate
 from veilbot_adapters.database.tables import metadata
 
 _numbers = itertools.count(1)
+
+settings.register_profile("unhurried", deadline=None, max_examples=60)
+settings.load_profile("unhurried")  # without a stopwatch, because the machine may be busy
 
 
 @pytest.fixture(scope="session")

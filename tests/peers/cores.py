@@ -21,14 +21,21 @@ from veilbot_runners.sandbox.certificate import Certificate
 
 PATIENCE = 90.0
 PAGE = b"the page behind the tunnel"
-POLICY = {"levels": {"0": {"handshake": 1, "statsUserUplink": True, "statsUserDownlink": True}}}
+POLICY = {"levels": {"0": {"handshake": 4, "statsUserUplink": True, "statsUserDownlink": True}}}
 _XRAY = "import sys, xray; xray.startFromJSON(open(sys.argv[1]).read())"
 
 
+_given = set[int]()
+
+
 def free_port() -> int:
-    """Return a port that nobody listens on."""
-    with socket.create_server(("127.0.0.1", 0)) as sock:
-        return int(sock.getsockname()[1])
+    """Return a port that nobody listens on, and that was not returned before."""
+    while True:
+        with socket.create_server(("127.0.0.1", 0)) as sock:
+            port = int(sock.getsockname()[1])
+        if port not in _given:
+            _given.add(port)
+            return port
 
 
 def program(name: str) -> str:

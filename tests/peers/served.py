@@ -32,12 +32,12 @@ class Served:
 @asynccontextmanager
 async def served(way: Way, vpn: V2RayProtocol, folder: Path) -> AsyncIterator[Served]:
     """Start it, and describe it to the adapter as an operator would."""
-    api, port = free_port(), free_port()
     own = certificate("inbound")
     private, public = reality_pair()
     async with AsyncExitStack() as stack:
         site = await stack.enter_async_context(page())
         borrowed = await stack.enter_async_context(page(own))
+        api, port = free_port(), free_port()
         door = inbound(way.server, way.proxy, port, stream=stream(way, own, private, borrowed, folder))
         core = Core(flavour=way.server, config=server_config(way.server, api, door), folder=folder, listens=api)
         stack.enter_context(ended(core))

@@ -46,7 +46,10 @@ async def test_a_key_of_the_demo_opens_a_page_through_a_real_xray(tmp_path: Path
             link = (await http.get(f"/api/v1/vpn/subscriptions/{given['id']}")).json()["link"]
 
             async def vless() -> str | None:
-                listed = b64decode((await http.get(link)).text).decode()
+                answer = await http.get(link)
+                if answer.status_code != 200:  # asked too often
+                    return None
+                listed = b64decode(answer.text).decode()
                 return next((url for url in listed.splitlines() if url.startswith("vless://")), None)
 
             url = await eventually("the key", vless)
@@ -54,4 +57,4 @@ async def test_a_key_of_the_demo_opens_a_page_through_a_real_xray(tmp_path: Path
                 assert await phone.eventually_reads()
     finally:
         demo.send_signal(signal.SIGINT)
-        assert demo.wait(60) == 0
+        assert demo.wait(300) == 0

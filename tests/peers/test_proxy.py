@@ -12,6 +12,7 @@ import pytest
 from tests.peers.certificates import Authority, authority, certificate, write
 from tests.peers.cores import Core, ended, free_port, inbound, listening, program, server_config
 from tests.tunnel import Tunnel
+from tests.waiting import until
 
 from veilbot_adapters.vpn.v2ray import V2RayProtocol
 from veilbot_adapters.vpn.v2ray_core import NOBODY
@@ -152,7 +153,7 @@ async def test_a_core_behind_the_proxy_that_is_replaced_after_the_look_gets_no_u
         keys = [KeySpec(id=KeyId(uuid4()), name="key", limit=None) for _ in range(many)]
         with pytest.raises(PortError):
             await (vpn.restore(endpoint, keys) if many else vpn.issue(endpoint, KEY))
-        assert tunnel.sprung == 1
+        await until(lambda: tunnel.sprung == 1)
         assert front.core.alive, front.core.log()[-3000:]
         with pytest.raises(Rejected, match="speaks trojan"):
             await vpn.probe(endpoint)

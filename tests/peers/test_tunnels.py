@@ -1,5 +1,6 @@
 """A customer's app opens a page through an issued key, on every protocol that each core offers."""
 
+import asyncio
 from pathlib import Path
 from uuid import uuid4
 
@@ -8,6 +9,7 @@ from tests.peers.client import app
 from tests.peers.served import served
 from tests.peers.test_restarts import work
 from tests.peers.ways import WAYS, Way
+from tests.waiting import PATIENCE
 
 from veilbot_adapters.vpn.v2ray import V2RayProtocol
 from veilbot_core.application import Application
@@ -37,7 +39,7 @@ async def test_a_key_opens_the_page_until_it_is_revoked(way: Way, vpn: V2RayProt
             await vpn.revoke(endpoint, key.id)
             assert not await phone.reads()
             assert await vpn.issue(endpoint, key) == url
-            assert await phone.eventually_reads()
+            assert await phone.eventually_reads(), core.log() + phone.log()
             assert core.alive
 
 
@@ -47,8 +49,13 @@ async def sold(shop: Application, server: Server) -> Key:
     tariff = await shop.catalog.add(Terms(name="Month", days=30, protocols=(Protocol.V2RAY,)), {"USD": 499})
     request = uuid4()
     subscription = await shop.subscriptions.give(user.id, tariff.id, days=30, country=None, request=request)
-    await work(shop)
-    (key,) = await shop.storage.read(lambda uow: uow.keys.of_subscriptions([subscription.id]))
+    async with asyncio.timeout(PATIENCE):
+        while True:
+            await work(shop)
+            (key,) = await shop.storage.read(lambda uow: uow.keys.of_subscriptions([subscription.id]))
+            if key.access_url is not None:
+                break
+            await asyncio.sleep(0.1)
     assert key.server_id == server.id
     return key
 

@@ -28,7 +28,7 @@ from veilbot_runners.sandbox.v2ray_server import Outage, V2RayServer
 from veilbot_runners.settings import Settings, Stripe, load
 
 SECRET = "whsec_of_the_defaults_0123"
-SLACK = 4.0
+SLACK = 8.0
 """Seconds that a busy machine may add."""
 
 

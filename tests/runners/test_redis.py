@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from tests.redis_server import private_redis
 from tests.runners.api.world import open_world
+from tests.waiting import PATIENCE
 
 from veilbot_adapters.redis import RedisCache, RedisConnection, RedisDoorbell, RedisLimiter
 from veilbot_adapters.system import SystemClock, SystemIds
@@ -63,7 +64,7 @@ class TestApi:
     async def test_without_a_counter_wrong_keys_are_not_tried_and_right_ones_go_on(self) -> None:
         clock = SystemClock()
         with private_redis() as server:
-            connection = RedisConnection(server.url, clock, SystemIds(clock))
+            connection = RedisConnection(server.url, clock, SystemIds(clock), patience=PATIENCE)
             async with connection.open(), open_world(limiter=RedisLimiter(connection)) as world:
                 wrong = {"Authorization": "Bearer wrong"}
                 await world.get("/api/v1/users", 401, headers=wrong)

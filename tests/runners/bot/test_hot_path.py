@@ -12,6 +12,7 @@ from redis.asyncio import Redis
 from tests.runners.bot.telegram import TEXTS
 from tests.services.shop import Outside, build
 from tests.shared_redis import prefix
+from tests.waiting import PATIENCE
 
 from veilbot_adapters import memory, qr
 from veilbot_adapters.database import connect
@@ -138,7 +139,7 @@ class TestRedis:
         self, asked: Counter[str], sqlite_url: str, redis_url: str
     ) -> None:
         clock = SystemClock()
-        connection = CountedRedis(redis_url, clock, SystemIds(clock), prefix=prefix())
+        connection = CountedRedis(redis_url, clock, SystemIds(clock), prefix=prefix(), patience=PATIENCE)
         cache = RedisCache(connection, clock)
         async with connection.open(), opened(sqlite_url, lambda _: cache) as (_, built):
             served = desk(replace(built, limiter=RedisLimiter(connection)))
@@ -154,7 +155,9 @@ class TestRedis:
         self, asked: Counter[str], sqlite_url: str, redis_url: str
     ) -> None:
         clock, shared = SystemClock(), prefix()
-        here, there = (RedisConnection(redis_url, clock, SystemIds(clock), prefix=shared) for _ in range(2))
+        here, there = (
+            RedisConnection(redis_url, clock, SystemIds(clock), prefix=shared, patience=PATIENCE) for _ in range(2)
+        )
         cache, other = RedisCache(here, clock), RedisCache(there, clock)
         async with here.open(), there.open(), opened(sqlite_url, lambda _: cache) as (out, shop):
             first = await look(desk(shop))

@@ -8,13 +8,13 @@ import socket
 import subprocess
 import sys
 import textwrap
-import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import httpx
 import pytest
 from tests.runners.commands.terminal import Run
+from tests.waiting import PATIENCE
 
 VEILBOT = (sys.executable, "-m", "veilbot_runners")
 FULL = Path("/dev/full")
@@ -132,7 +132,7 @@ def test_ctrl_c_ends_a_command_that_waits(tmp_path: Path) -> None:
         )
         silent.settimeout(600)
         heard, _ = silent.accept()
-        time.sleep(0.2)  # it waits for an answer now
+        heard.recv(1)  # it waits for an answer now
         waiting.send_signal(signal.SIGINT)
         out, err = waiting.communicate(timeout=600)
         heard.close()
@@ -169,9 +169,12 @@ def test_the_demo_tells_a_program_where_everything_is(tmp_path: Path) -> None:
         url = f"http://127.0.0.1:{port}"
         assert told["home"] == f"{url}/"
         headers = {"Authorization": f"Bearer {told['api_key']}"}
-        assert httpx.get(f"{url}/api/v1/billing/tariffs", headers=headers, trust_env=False).status_code == 200
+        assert (
+            httpx.get(f"{url}/api/v1/billing/tariffs", headers=headers, trust_env=False, timeout=PATIENCE).status_code
+            == 200
+        )
         for place in ("home", "bot", "backstage", "documentation"):
-            assert httpx.get(told[place], trust_env=False, follow_redirects=True).status_code == 200
+            assert httpx.get(told[place], trust_env=False, follow_redirects=True, timeout=PATIENCE).status_code == 200
         assert "VEILBOT_STRIPE__API_BASE" in Path(told["env_file"]).read_text(encoding="utf-8")
         demo.send_signal(signal.SIGINT)
         assert demo.stdout.read() == ""
@@ -188,7 +191,11 @@ def _demo(folder: Path) -> Iterator[tuple[subprocess.Popen[str], int, str]]:
         ) as demo:
             assert demo.stdout is not None
             if line := demo.stdout.readline():
-                yield demo, port, line
+                try:
+                    yield demo, port, line
+                except BaseException:  # a demo goes on, and would be waited for for ever
+                    demo.kill()
+                    raise
                 return
     raise AssertionError("there is no port at which it starts")
 
