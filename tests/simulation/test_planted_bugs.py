@@ -1,6 +1,7 @@
 """Each guard is taken away once, and the invariant that must see it does."""
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from tests.simulation import (
@@ -47,6 +48,16 @@ def test_it_is_caught(bug: Bug) -> None:
 
 def test_there_are_many_and_their_names_differ() -> None:
     assert len({bug.name for bug in BUGS}) == len(BUGS) >= 20
+
+
+def row(bug: Bug) -> str:
+    orders = {4: "", 1: ", 1 order"}.get(bug.orders, f", {bug.orders} orders")
+    return f"| {bug.name} | {bug.guard} | `{bug.breaks}` | {bug.faults.replace(',', ', ')}{orders} | {bug.first} |"
+
+
+def test_the_page_lists_them_all() -> None:
+    page = Path(__file__).with_name("README.md").read_text(encoding="utf-8").splitlines()
+    assert [line for line in page if line.startswith("| ")][1:] == [row(bug) for bug in BUGS]
 
 
 def test_every_invariant_has_been_seen_to_fail() -> None:
