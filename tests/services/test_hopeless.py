@@ -62,6 +62,18 @@ class TestHanging:
         (alert,) = world.notifier.alerts
         assert (alert.code, alert.work, alert.about.reason) == ("job.stuck", "reconcile_server", "TimeoutError")
 
+    async def test_the_operator_hears_of_it_whatever_the_eighth_attempt_met(self, world: World, ann: User) -> None:
+        attempts = []
+
+        async def hang(job: Job) -> None:
+            attempts.append(job.attempts)
+            raise Unavailable if len(attempts) == 8 else TimeoutError
+
+        work = with_handler(world, JobKind.RECONCILE_SERVER, hang)
+        await world.ask(JobKind.RECONCILE_SERVER, ann.id)
+        await patiently(world, work, rounds=40)
+        assert world.alerts() == ["job.stuck"]
+
     async def test_it_is_tried_each_minute_however_close_the_watch(self, world: World, ann: User) -> None:
         async def hang(_: Job) -> None:
             raise TimeoutError

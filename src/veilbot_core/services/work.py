@@ -175,11 +175,13 @@ class Work:
                 uow.jobs.bury(job, text)
                 self._alert(uow, job, f"job.dead@{job.id}")
                 return
-            tried = replace(job, attempts=min(job.attempts, self._most))
+            stuck = self._stuck(job, error)
+            told = stuck or job.attempts > self._most + 1
+            tried = replace(job, attempts=self._most + 1 if told else min(job.attempts, self._most))
             uow.jobs.postpone(tried, self.clock.now() + patience, text)
             if isinstance(error, NoCapacity) and not job.error.startswith(error.code):  # once per wait
                 self._alert(uow, job, "order.waiting")
-            elif job.attempts == self.policy.attempts and (job.kind in SCHEDULES or isinstance(error, TimeoutError)):
+            elif stuck:
                 self._alert_stuck(uow, job)
 
         try:
@@ -206,7 +208,7 @@ class Work:
 
     @property
     def _most(self) -> int:
-        """Attempts that are remembered of a job: as many as decide about it."""
+        """Attempts that are remembered of a job: as many as decide about it; one more once operators were told."""
         return max(self.policy.attempts, _GROWN)
 
     def _patience(self, job: Job, error: Exception) -> timedelta | None:
@@ -231,6 +233,12 @@ class Work:
             apart = min(asked, _APART) * spread  # all who wait for one side were told the same moment
             return max(wait, timedelta(seconds=asked + apart))
         return wait if job.attempts < self.policy.attempts else None
+
+    def _stuck(self, job: Job, error: Exception) -> bool:
+        """Say whether operators are to hear now of work that comes to no end: once."""
+        if job.kind in SCHEDULES:
+            return job.attempts == self.policy.attempts
+        return isinstance(error, TimeoutError) and self.policy.attempts <= job.attempts <= self._most + 1
 
     def _alert_stuck(self, uow: UnitOfWork, job: Job) -> None:
         """Tell operators of work that comes to no end and is tried on."""
