@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from uuid import UUID
 
+from veilbot_core.domain.errors import NoCapacity
 from veilbot_core.domain.events import Event, EventType
 from veilbot_core.domain.ids import EventId, OrderId, ServerId
 from veilbot_core.domain.jobs import Job, JobKind
@@ -136,7 +137,7 @@ def reserve(
         placed = [key.await_for(order_id) for key in placed]
     stay = chosen | {key.replaces for key in placed}
     if not placed and not any(key.works and key.protocol in subscription.terms.protocols for key in keys):
-        return ()  # what is left here is all that the customer has, until what is paid for has a place
+        raise NoCapacity  # what is left here is all that the customer has, until what is paid for has a place
     want(
         uow, [k for k in keys if k.desired.present and k.protocol in places.protocols and k.id not in stay], ABSENT, now
     )

@@ -1,7 +1,8 @@
 """What an upgrade gave goes with its money: the terms that are left are those of the last order that was kept."""
 
-from tests.services.world import DAY, MINUTE, World
+from tests.services.world import DAY, HOUR, MINUTE, World
 
+from veilbot_core.domain.errors import Unavailable
 from veilbot_core.domain.server import Server
 from veilbot_core.domain.tariff import Protocol
 from veilbot_core.domain.user import User
@@ -73,9 +74,12 @@ async def test_what_an_upgrade_left_stays_until_what_is_paid_for_has_a_place(
     await world.app.fleet.resize(server.id, 1)
     await world.buy(bob, one)
     await world.refund(upgrade)
+    await world.settle()
+    world.notifier.alerts.clear()
     await world.app.moving.ask(core.id)
     await world.advance(20 * MINUTE)
     assert len(world.remote(core)) == 1
+    assert "keys.stay" in world.alerts()
     await world.app.fleet.resize(server.id, 2)
     await world.advance(20 * MINUTE)
     assert (len(world.remote(server)), len(world.remote(core))) == (2, 0)
@@ -95,3 +99,20 @@ async def test_a_server_that_is_sent_back_is_left_when_another_has_a_place(world
     await world.app.fleet.resize(plain.id, 2)
     await world.advance(5 * MINUTE)
     assert (len(world.remote(plain)), len(world.remote(premium))) == (2, 0)
+
+
+async def test_a_key_that_went_with_its_money_is_told_to_nobody(world: World, server: Server, ann: User) -> None:
+    """Telegram was away when it came, and until it had gone."""
+    await world.server(protocol=Protocol.V2RAY)
+    one = await world.tariff(name="one", days=30)
+    other = await world.tariff(name="other", days=30, protocols=(Protocol.V2RAY,))
+    await world.buy(ann, one)
+    upgrade = await world.order(ann, other, subscription_id=(await world.subscription(ann)).id)
+    await world.pay(upgrade)
+    world.notifier.fail_next(Unavailable(retry_after=300.0), on="tell", times=6)
+    await world.settle()
+    await world.refund(upgrade)
+    await world.advance(2 * HOUR)
+    assert len(world.remote(server)) == 1
+    told = [key.name for message in world.notifier.told_to(ann.id) for key in message.keys]
+    assert set(told) == {server.name}
