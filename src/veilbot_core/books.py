@@ -86,9 +86,11 @@ class Books:
 
     def _hold(self, uow: UnitOfWork, payment: Payment, order: Order | None, trouble: str, now: datetime) -> None:
         if order is not None and order.payable:
-            back, paid = given_back(uow.payments.of_order(order.id))
+            movements = uow.payments.of_order(order.id)
+            back, paid = given_back(movements)
             if not back or back < paid:
-                hold(uow, self.ids, order, Hold.MONEY, trouble, now)
+                note = f"{trouble}, and a bank claims it back" if under_dispute(movements) else trouble
+                hold(uow, self.ids, order, Hold.MONEY, note, now)
             else:  # its refund was heard of first
                 self._close(uow, order.hold(Hold.MONEY, trouble).refund(now), now)
         else:
@@ -143,6 +145,7 @@ class Books:
         uow.publish(about(self.ids, EventType.SUBSCRIPTION_SHRUNK, subscription, now))
         if subscription.cut_off and not known.cut_off:
             uow.publish(about(self.ids, EventType.SUBSCRIPTION_EXPIRED, subscription, now))
+        self._freeze(uow, subscription.id, now)
 
     def _disputed(self, uow: UnitOfWork, event: PaymentEvent, now: datetime) -> Receipt:
         """Freeze what a disputed payment bought, until every dispute about it is won."""
@@ -169,8 +172,7 @@ class Books:
     def _asked_about(self, uow: UnitOfWork, event: PaymentEvent, now: datetime) -> Receipt:
         """Tell the operators that a bank asks; nothing moved, so nothing is booked and nothing stops."""
         order = self._order_of(uow, event)
-        subject = order.id if order else EVERYTHING
-        uow.jobs.ask(Job.ask(JobKind.ALERT, subject, now, detail="payment.inquiry"))
+        uow.jobs.ask(Job.ask(JobKind.ALERT, order.id if order else EVERYTHING, now, detail="payment.inquiry"))
         return Receipt.ACCEPTED
 
     def _claimed(self, uow: UnitOfWork, event: PaymentEvent, order: Order | None, now: datetime) -> bool:
@@ -194,10 +196,11 @@ class Books:
             uow.publish(about(self.ids, EventType.ORDER_PAID, order, now))
 
     def _freeze(self, uow: UnitOfWork, subscription_id: SubscriptionId, now: datetime) -> None:
-        """Freeze or thaw a subscription, as the disputes about all that was paid for it ask for."""
+        """Freeze or thaw a subscription, as the disputes about all that gave it days which it still has ask for."""
         subscription = uow.subscriptions.lock(subscription_id)
-        paid = [g.source_id for g in uow.subscriptions.grants(subscription_id) if g.source is GrantSource.ORDER]
-        frozen = any(under_dispute(uow.payments.of_order(OrderId(UUID(order_id)))) for order_id in paid)
+        grants = uow.subscriptions.grants(subscription.id)
+        orders = [OrderId(UUID(g.source_id)) for g in grants if g.source is GrantSource.ORDER and g.left]
+        frozen = any(under_dispute(uow.payments.of_order(order_id)) for order_id in orders)
         if frozen == (subscription.frozen_at is not None):
             return
         if frozen:
@@ -213,9 +216,11 @@ class Books:
 
     def _thaw_orders(self, uow: UnitOfWork, subscription: Subscription, now: datetime) -> None:
         """Go on with the renewals that came while it was frozen, unless they are disputed themselves."""
-        for held in uow.orders.page(limit=100, user_id=subscription.user_id, status=OrderStatus.HELD):
-            if held.subscription_id == subscription.id and not under_dispute(uow.payments.of_order(held.id)):
-                self._go_on(uow, uow.orders.lock(held.id), now)
+        for one in uow.orders.page(limit=100, user_id=subscription.user_id, status=OrderStatus.HELD):
+            if one.subscription_id == subscription.id:
+                held = uow.orders.lock(one.id)  # first: who books a claim about it has this lock
+                if not under_dispute(uow.payments.of_order(held.id)):
+                    self._go_on(uow, held, now)
 
     def _not_paid(self, uow: UnitOfWork, event: PaymentEvent, now: datetime) -> Receipt:
         order = self._order_of(uow, event)
@@ -237,8 +242,7 @@ class Books:
     @staticmethod
     def _charge_of(uow: UnitOfWork, event: PaymentEvent) -> Payment | None:
         """Return the charge that an event is about, if it is booked."""
-        known = event.charge_id
-        return None if known is None else uow.payments.find(event.provider, PaymentKind.CHARGE, known)
+        return uow.payments.find(event.provider, PaymentKind.CHARGE, event.charge_id) if event.charge_id else None
 
     def _record(
         self,

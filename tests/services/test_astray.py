@@ -1,5 +1,7 @@
 """Refunds by hand and disputes that are heard of before their charge: they name no order."""
 
+from dataclasses import replace
+
 import pytest
 from tests.services.world import DAY, HOUR, World
 
@@ -135,3 +137,14 @@ async def test_a_second_payment_that_is_claimed_first_stops_what_was_not_given_y
     await world.settle()
     assert await world.status(order) is OrderStatus.FULFILLED
     assert len(world.remote(server)) == 1
+
+
+@pytest.mark.usefixtures("server")
+async def test_who_approves_an_order_knows_that_its_money_is_claimed(world: World, ann: User) -> None:
+    order = await world.order(ann, await world.tariff())
+    short = world.gateway.pay(order.id, replace(order.price, amount=order.price.amount - 1))
+    await world.receive(world.gateway.dispute(order.id))
+    await world.receive(short)
+    await world.settle()
+    assert "a bank claims it back" in (await world.look(order)).note
+    assert "a bank claims it back" in world.notifier.alerts[-1].about.reason

@@ -1,7 +1,10 @@
 """A dispute freezes what it paid for, until the bank has decided."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from itertools import permutations
+from typing import Any, cast
+from uuid import uuid4
 
 import pytest
 from tests.services.world import DAY, HOUR, MINUTE, World
@@ -17,6 +20,8 @@ from veilbot_core.domain.subscription import Standing
 from veilbot_core.domain.tariff import Tariff
 from veilbot_core.domain.user import User
 from veilbot_core.ports.notifier import Notice
+from veilbot_core.ports.repositories import Orders
+from veilbot_core.ports.storage import UnitOfWork
 
 
 @pytest.fixture
@@ -293,3 +298,77 @@ class TestMoneyAndDisputes:
         await dispute(world, renewal)
         assert (await world.holding(ann)).standing is Standing.ACTIVE
         assert await world.status(order) is OrderStatus.FULFILLED
+
+
+class TestRefundedOrders:
+    """Money that went back bought nothing: a bank that claims it, too, takes nothing that somebody else's paid for."""
+
+    async def test_a_claim_on_what_went_back_leaves_the_renewal(
+        self, world: World, server: Server, tariff: Tariff, ann: User, order: Order
+    ) -> None:
+        renewal = await world.buy(ann, tariff, subscription_id=(await world.subscription(ann)).id)
+        await world.refund(order)
+        await dispute(world, order)
+        await world.settle()
+        assert (await world.holding(ann)).standing is Standing.ACTIVE
+        assert len(world.remote(server)) == 1
+        assert world.alerts()[-1] == "payment.disputed"
+        await dispute(world, renewal)
+        await world.settle()
+        assert (await world.holding(ann)).standing is Standing.FROZEN
+
+    async def test_what_goes_back_under_a_claim_thaws_the_rest(
+        self, world: World, server: Server, tariff: Tariff, ann: User, order: Order
+    ) -> None:
+        await world.buy(ann, tariff, subscription_id=(await world.subscription(ann)).id)
+        await dispute(world, order)
+        await world.settle()
+        assert not world.remote(server)
+        await world.refund(order)
+        await world.settle()
+        assert (await world.holding(ann)).standing is Standing.ACTIVE
+        assert len(world.remote(server)) == 1
+
+
+async def test_a_renewal_that_is_claimed_while_its_subscription_thaws_stays_held(
+    world: World, tariff: Tariff, ann: User, order: Order
+) -> None:
+    """Two workers at once: on Postgres the one that thaws waits for the other's lock, and must look after it has it."""
+    renewal = await world.order(ann, tariff, subscription_id=(await world.subscription(ann)).id)
+    await dispute(world, order)
+    await world.pay(renewal)
+    await world.settle()
+    assert await world.status(renewal) is OrderStatus.HELD
+    claimed = read(Provider.STRIPE, world.gateway.dispute(renewal.id)[0])
+    won = read(Provider.STRIPE, world.gateway.dispute(order.id, won=True)[0])
+    assert claimed is not None
+    assert won is not None
+    books, now = world.app.payments.books, world.out.clock.now()
+
+    def work(uow: UnitOfWork) -> None:
+        mine = uow.orders
+        uow.orders = cast("Orders", Meanwhile(mine, renewal.id, lambda: books.enter(uow, claimed, now)))
+        try:
+            books.enter(uow, won, now)
+        finally:
+            uow.orders = mine
+
+    await world.out.storage.write(work)
+    await world.settle()
+    assert await world.status(renewal) is OrderStatus.HELD
+
+
+class Meanwhile:
+    """Orders of which one is locked by somebody else, who does something before letting it go."""
+
+    def __init__(self, orders: Orders, locked: OrderId, act: Callable[[], object]) -> None:
+        self._orders, self._locked, self._act = orders, locked, act
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._orders, name)
+
+    def lock(self, order_id: OrderId) -> Order:
+        if order_id == self._locked:
+            self._locked = OrderId(uuid4())
+            self._act()
+        return self._orders.lock(order_id)

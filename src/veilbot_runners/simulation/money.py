@@ -115,7 +115,7 @@ def disputed_access_is_frozen(evidence: Evidence) -> Iterator[str]:
     """While a bank claims the money of a subscription back, or has it, its keys are off; afterwards they are on."""
     truth = evidence.world.truth
     for subscription in evidence.subscriptions.values():
-        sources = {g.source_id for g in evidence.grants if g.subscription_id == subscription.id}
+        sources = {g.source_id for g in evidence.grants if g.subscription_id == subscription.id and _left(g)}
         about = [o for o in evidence.orders.values() if str(o.id) in sources]
         verdicts = {truth.disputes[o.id] for o in about if o.id in truth.disputes}
         claimed = bool(verdicts - {"won"}) and not any(o.id in truth.approved for o in about)
