@@ -76,7 +76,7 @@ class Books:
     def _settle(self, uow: UnitOfWork, order: Order, now: datetime) -> None:
         """Save a paid order, unless its refund or a dispute was heard of before its charge."""
         movements = uow.payments.of_order(order.id)
-        back, paid = given_back(movements)
+        back, paid = given_back(movements, order.price)
         gone = back >= paid
         if under_dispute(movements) and not gone:
             hold(uow, self.ids, order, Hold.DISPUTE, "its payment is disputed", now)
@@ -87,7 +87,7 @@ class Books:
     def _hold(self, uow: UnitOfWork, payment: Payment, order: Order | None, trouble: str, now: datetime) -> None:
         if order is not None and order.payable:
             movements = uow.payments.of_order(order.id)
-            back, paid = given_back(movements)
+            back, paid = given_back(movements, order.price)
             if not back or back < paid:
                 note = f"{trouble}, and a bank claims it back" if under_dispute(movements) else trouble
                 hold(uow, self.ids, order, Hold.MONEY, note, now)
@@ -110,7 +110,7 @@ class Books:
             uow.publish(self._fact(EventType.PAYMENT_HELD, payment, now, reason=trouble))
             return Receipt.HELD
         uow.publish(self._fact(EventType.PAYMENT_REFUNDED, payment, now))
-        back, paid = given_back(uow.payments.of_order(order.id))
+        back, paid = given_back(uow.payments.of_order(order.id), order.price)
         self._shrink(uow, order, back, paid, now)
         if back >= paid and order.status in {OrderStatus.PAID, OrderStatus.FULFILLED, OrderStatus.HELD}:
             self._close(uow, order.refund(now), now)

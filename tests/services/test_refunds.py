@@ -190,6 +190,23 @@ class TestHeldMoney:
         assert refund.money == Money(amount=5, currency="RUB")
         assert not world.remote(server)
 
+    async def test_what_was_beyond_the_price_goes_back_for_nothing(
+        self, world: World, server: Server, tariff: Tariff, bob: User
+    ) -> None:
+        """A cent short, then paid in full, and approved: the customer gets the first one back and keeps all days."""
+        order = await world.order(bob, tariff)
+        await world.receive(world.gateway.pay(order.id, replace(order.price, amount=order.price.amount - 1)))
+        await world.receive(world.gateway.pay(order.id, again=True))
+        await world.app.fulfilment.retry(order.id)
+        await world.settle()
+        assert await world.days_left(bob) == 30
+        await world.refund(order)
+        assert [refund.money.amount for refund in world.gateway.refunds.values()] == [order.price.amount - 1]
+        assert (await world.status(order), await world.days_left(bob)) == (OrderStatus.FULFILLED, 30)
+        await world.refund(order)
+        assert await world.status(order) is OrderStatus.REFUNDED
+        assert not world.remote(server)
+
     async def test_a_second_payment_goes_back_first(self, world: World, ann: User, order: Order) -> None:
         await world.receive(world.gateway.pay(order.id, again=True))
         await world.refund(order)

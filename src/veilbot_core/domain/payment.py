@@ -60,17 +60,20 @@ class Payment:
 _OF_DISPUTES = frozenset({PaymentKind.DISPUTE, PaymentKind.REVERSAL, PaymentKind.DISPUTE_LOST})
 
 
-def given_back(movements: Sequence[Payment]) -> tuple[int, int]:
+def given_back(movements: Sequence[Payment], price: Money) -> tuple[int, int]:
     """Return how much of the money that paid for an order went back, and how much that money was.
 
     A charge that was held beside the accepted one (a second payment, say) paid for nothing, nor does its refund count,
-    nor does one in another currency than the charge's.
+    nor does one in another currency than the charge's. Of money that was held, and approved by a person, what is
+    beyond the price paid for nothing, and goes back first.
     """
     charges = [p for p in movements if p.kind is PaymentKind.CHARGE]
     paid = [p for p in charges if p.status is PaymentStatus.ACCEPTED] or charges
     ours = {None, *(p.external_id for p in paid)}
     back = [p for p in _refunds(movements) if p.charge_id in ours and any(fits(c, p.money) for c in paid)]
-    return _total(back), _total(paid)
+    held = [p for p in paid if p.status is PaymentStatus.HELD and p.money.currency == price.currency]
+    beyond = max(0, _total(held) - price.amount)
+    return max(0, _total(back) - beyond), _total(paid) - beyond
 
 
 def refundable(movements: Sequence[Payment]) -> tuple[Payment, int] | None:

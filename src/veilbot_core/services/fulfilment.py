@@ -134,7 +134,7 @@ class Fulfilment:
             days=order.terms.days,
             at=self.clock.now(),
         )
-        back, paid = given_back(uow.payments.of_order(order.id))
+        back, paid = given_back(uow.payments.of_order(order.id), order.price)
         return grant.shrink(back, paid) if back else grant
 
     def _first(self, uow: UnitOfWork, order: Order, subscription_id: SubscriptionId, token: str) -> Subscription:

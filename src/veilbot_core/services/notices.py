@@ -110,7 +110,7 @@ class Notices:
 
     def _refunded(self, uow: UnitOfWork, job: Job) -> tuple[User, Message] | None:
         order = uow.orders.get(OrderId(job.subject))
-        back, paid = given_back(uow.payments.of_order(order.id))
+        back, paid = given_back(uow.payments.of_order(order.id), order.price)
         return self._plain(uow, order, Notice.REFUNDED) if back >= paid else None  # else it failed meanwhile
 
     def _extra(self, uow: UnitOfWork, job: Job) -> tuple[User, Message] | None:

@@ -84,8 +84,9 @@ def refunds_take_back_what_they_paid_for(evidence: Evidence) -> Iterator[str]:
         if order.status is OrderStatus.REFUNDED:
             yield from (f"order {order.id} is refunded and still counts" for g in _grants(evidence, order) if _left(g))
         back, paid = _went_back(evidence, order)
+        beyond = max(0, paid - order.price.amount)  # paid for nothing, and goes back first
         for grant in _grants(evidence, order):
-            if paid and grant.taken_back < grant.days * back // paid:
+            if paid and grant.taken_back < grant.days * max(0, back - beyond) // (paid - beyond):
                 yield f"order {order.id}: {back} of {paid} went back, and {grant.taken_back} days"
 
 
