@@ -186,18 +186,27 @@ def _demo(folder: Path) -> Iterator[tuple[subprocess.Popen[str], int, str]]:
     """Start a demo; yield it, its port and its first line. Another port is tried where somebody was quicker."""
     for port in range(20_480, 21_480, 100):  # below those that the system gives to whoever asks for any
         command = [*VEILBOT, "demo", "--json", "--port", str(port)]
-        with subprocess.Popen(
-            command, cwd=folder, env=environment(), stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+        with _ended(
+            subprocess.Popen(
+                command, cwd=folder, env=environment(), stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+            )
         ) as demo:
             assert demo.stdout is not None
             if line := demo.stdout.readline():
-                try:
-                    yield demo, port, line
-                except BaseException:  # a demo goes on, and would be waited for for ever
-                    demo.kill()
-                    raise
+                yield demo, port, line
                 return
     raise AssertionError("there is no port at which it starts")
+
+
+@contextlib.contextmanager
+def _ended(process: subprocess.Popen[str]) -> Iterator[subprocess.Popen[str]]:
+    """See a process to its end, and to a quick one if the test fails: it would be waited for for ever."""
+    with process:
+        try:
+            yield process
+        except BaseException:
+            process.kill()
+            raise
 
 
 def test_a_fault_of_our_own_is_one_sentence_that_can_be_reported(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
