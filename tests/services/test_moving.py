@@ -6,7 +6,7 @@ import pytest
 from tests.services.world import HOUR, MINUTE, World
 
 from veilbot_adapters.memory import MemoryClock
-from veilbot_core.domain.errors import NotFound
+from veilbot_core.domain.errors import NotFound, Unavailable
 from veilbot_core.domain.events import EventType
 from veilbot_core.domain.ids import ServerId
 from veilbot_core.domain.jobs import JobKind
@@ -190,6 +190,23 @@ class TestMoving:
         await world.advance(2 * MINUTE)
         assert world.remote(second) == set()
         assert await reserved(world, second) == 0
+
+    async def test_one_that_is_frozen_before_it_is_told_of_is_told_of_all_the_same(
+        self, world: World, server: Server, ann: User, order: Order
+    ) -> None:
+        other = await world.server()
+        world.notifier.fail_next(Unavailable(), on="tell")
+        await world.app.moving.ask(server.id)
+        await world.settle()
+        assert told(world, ann) == []
+        await world.receive(world.gateway.dispute(order.id))
+        await world.settle()
+        await world.out.clock.advance(2)
+        await world.settle()
+        await world.receive(world.gateway.dispute(order.id, won=True))
+        await world.settle()
+        assert len(world.remote(other)) == 1
+        assert len(told(world, ann)) == 1
 
     async def test_one_that_comes_back_before_it_left_stays_as_it_was(
         self, world: World, server: Server, ann: User

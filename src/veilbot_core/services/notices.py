@@ -131,8 +131,8 @@ class Notices:
 
     def _moved(self, uow: UnitOfWork, job: Job) -> tuple[User, Message] | None:
         key = uow.keys.get(KeyId(job.subject))
-        if not key.desired.present:
-            return None  # it moved on, which is told in its turn, or went with its money
+        if not key.desired.present and serving(uow.keys.of_subscriptions([key.subscription_id])):
+            return None  # it moved on, which is told in its turn, or went with its money; without others it may be back
         subscription, user = uow.subscriptions.get(key.subscription_id), uow.users.get(key.user_id)
         return user, Message(
             notice=Notice.MOVED,
