@@ -18,7 +18,7 @@ from veilbot_adapters.database.tables import metadata
 
 _numbers = itertools.count(1)
 
-settings.register_profile("unhurried", deadline=None, max_examples=60)
+settings.register_profile("unhurried", deadline=None)
 settings.load_profile("unhurried")  # without a stopwatch, because the machine may be busy
 
 

@@ -28,6 +28,15 @@ async def order(world: World, server: Server, tariff: Tariff, ann: User) -> Orde
     return await world.buy(ann, tariff)
 
 
+async def renewed_under_a_claim(world: World, tariff: Tariff, user: User, order: Order) -> Order:
+    """Let a bank claim an order's money while its renewal is under way, and return the renewal, paid since."""
+    renewal = await world.order(user, tariff, subscription_id=(await world.subscription(user)).id)
+    await dispute(world, order)
+    await world.pay(renewal)
+    await world.settle()
+    return renewal
+
+
 class TestMoneyAndDisputes:
     async def test_a_frozen_subscription_is_not_renewed(
         self, world: World, tariff: Tariff, ann: User, order: Order
@@ -39,10 +48,7 @@ class TestMoneyAndDisputes:
     async def test_a_renewal_that_was_under_way_is_held_not_called_fulfilled(
         self, world: World, server: Server, tariff: Tariff, ann: User, order: Order
     ) -> None:
-        renewal = await world.order(ann, tariff, subscription_id=(await world.subscription(ann)).id)
-        await dispute(world, order)
-        await world.pay(renewal)
-        await world.settle()
+        renewal = await renewed_under_a_claim(world, tariff, ann, order)
         assert await world.status(renewal) is OrderStatus.HELD
         assert world.notifier.notices_of(ann.id) == [Notice.READY, Notice.HELD]
         assert "order.held" in world.alerts()
@@ -70,10 +76,7 @@ class TestMoneyAndDisputes:
     async def test_a_renewal_that_is_disputed_itself_waits_for_its_own_dispute(
         self, world: World, tariff: Tariff, ann: User, order: Order
     ) -> None:
-        renewal = await world.order(ann, tariff, subscription_id=(await world.subscription(ann)).id)
-        await dispute(world, order)
-        await world.pay(renewal)
-        await world.settle()
+        renewal = await renewed_under_a_claim(world, tariff, ann, order)
         await dispute(world, renewal)
         await dispute(world, order, won=True)
         assert (await world.holding(ann)).standing is Standing.ACTIVE
@@ -164,10 +167,7 @@ async def test_a_renewal_that_is_claimed_while_its_subscription_thaws_stays_held
     world: World, tariff: Tariff, ann: User, order: Order
 ) -> None:
     """Two workers at once: on Postgres the one that thaws waits for the other's lock, and must look after it has it."""
-    renewal = await world.order(ann, tariff, subscription_id=(await world.subscription(ann)).id)
-    await dispute(world, order)
-    await world.pay(renewal)
-    await world.settle()
+    renewal = await renewed_under_a_claim(world, tariff, ann, order)
     assert await world.status(renewal) is OrderStatus.HELD
     claimed = read(Provider.STRIPE, world.gateway.dispute(renewal.id)[0])
     won = read(Provider.STRIPE, world.gateway.dispute(order.id, won=True)[0])
