@@ -145,7 +145,8 @@ class Books:
         uow.publish(about(self.ids, EventType.SUBSCRIPTION_SHRUNK, subscription, now))
         if subscription.cut_off and not known.cut_off:
             uow.publish(about(self.ids, EventType.SUBSCRIPTION_EXPIRED, subscription, now))
-        self._freeze(uow, subscription.id, now)
+        if subscription.frozen_at is not None:  # what is still claimed may be what went back
+            self._freeze(uow, subscription.id, now)
 
     def _disputed(self, uow: UnitOfWork, event: PaymentEvent, now: datetime) -> Receipt:
         """Freeze what a disputed payment bought, until every dispute about it is won."""
